@@ -1,0 +1,79 @@
+"""Every error of Tocsin, in one shallow tree. The type answers "what now?".
+
+TocsinError
+├── CommandRefused        the rules say no; the sentence says why; nothing has changed
+├── UnknownIncident       no such incident
+├── SignalRefused         a sender's request is wrong; names the field; nothing has changed
+├── PlanInvalid           the plan cannot be used; every problem with file:line:column
+├── StaleDriver           the flow run that asks no longer drives the incident; it must end
+├── Overloaded            try again later (HTTP 503); nothing was taken
+├── EngineUnreachable     the engine does not answer
+└── NotificationError
+    ├── Undeliverable        this address will never work: the next channel now
+    ├── ProviderUnavailable  the provider refused for the moment: the next channel now
+    └── OutcomeUnknown       nobody knows whether it left: the next channel now, and the provider is asked
+"""
+
+
+class TocsinError(Exception):
+    """Base of all errors that Tocsin raises on purpose; str() is a sentence for people."""
+
+
+class CommandRefused(TocsinError):
+    """The rules say no. Nothing has changed."""
+
+
+class UnknownIncident(TocsinError):
+    """There is no incident with this id."""
+
+
+class SignalRefused(TocsinError):
+    """A sender's request is malformed. `problems` names each field."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class PlanInvalid(TocsinError):
+    """The plan cannot be used. `problems` has one line a problem, each `file:line:column: sentence`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StaleDriver(TocsinError):
+    """Another run drives this incident now."""
+
+
+class Overloaded(TocsinError):
+    """Too much at once, or no disk: nothing was taken; come back in `retry_after` seconds."""
+
+    def __init__(self, sentence: str, retry_after: int = 5) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class EngineUnreachable(TocsinError):
+    """The engine does not answer at its address."""
+
+
+class NotificationError(TocsinError):
+    """A message did not leave, or nobody knows whether it did."""
+
+
+class Undeliverable(NotificationError):
+    """This address will never take this message."""
+
+
+class ProviderUnavailable(NotificationError):
+    """The provider refused for now. `retry_after` is its own wish in seconds, if it gave one."""
+
+    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(NotificationError):
+    """The call ended without an answer; the provider may or may not have accepted."""

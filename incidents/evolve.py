@@ -1,0 +1,327 @@
+"""`evolve(incident, event) -> incident`: the fold. Total: an event that does not fit is kept in the log and ignored here."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from incidents import events as e
+from incidents.state import (
+    Compensation,
+    Decision,
+    Escalation,
+    Incident,
+    Page,
+    Proposal,
+    Status,
+    Step,
+    StepState,
+    Update,
+)
+
+
+def fold(log: Iterable[e.Event], incident: Incident | None = None) -> Incident | None:
+    """The state after these events, starting from `incident` (None: from nothing)."""
+    for event in log:
+        incident = evolve(incident, event)
+    return incident
+
+
+def evolve(incident: Incident | None, event: e.Event) -> Incident | None:
+    """The state after one more event. Versions count every event, also those that change nothing else."""
+    if incident is None:
+        return _declared(event) if isinstance(event, e.IncidentDeclared) else None
+    changed = _apply(incident, event)
+    latest = event.at if incident.last_event_at is None else max(event.at, incident.last_event_at)
+    return replace(changed, version=incident.version + 1, last_event_at=latest)
+
+
+def _declared(event: e.IncidentDeclared) -> Incident:
+    return Incident(
+        id=event.id,
+        title=event.title,
+        severity=event.severity,
+        situation=event.situation,
+        drill=event.drill,
+        plan_version=event.plan_version,
+        declared_at=event.at,
+        declared_by=event.by,
+        area=event.area,
+        because=event.because,
+        version=1,
+        last_event_at=event.at,
+        signals={} if event.dedup_key is None else {event.dedup_key: True},
+    )
+
+
+def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR0911, PLR0912 - a match that names one step a kind
+    match event:
+        case e.SignalFolded():
+            return replace(incident, signals={**incident.signals, event.dedup_key: True})
+        case e.SignalRecovered():
+            return replace(incident, signals={**incident.signals, event.dedup_key: False})
+        case e.SeverityChanged():
+            return replace(incident, severity=event.new)
+        case e.EscalationStarted():
+            return _escalation_started(incident, event)
+        case e.EscalationStopped():
+            return _change_escalation(incident, event.escalation, stopped_at=event.at)
+        case e.PageRequested():
+            return _page_requested(incident, event)
+        case e.RungSkipped():
+            return _rung_skipped(incident, event)
+        case e.PageSent():
+            return _page_sent(incident, event)
+        case e.PageDelivered():
+            return _page_delivered(incident, event)
+        case e.PageFailed():
+            return _page_failed(incident, event)
+        case e.PageProven():
+            return _change_page(incident, event.message_id, proven=True)
+        case e.Acknowledged():
+            return _acknowledged(incident, event)
+        case e.SupportJoined():
+            known = event.contact in incident.support
+            return incident if known else replace(incident, support=(*incident.support, event.contact))
+        case e.PagePassed():
+            return _page_passed(incident, event)
+        case e.HandedOver():
+            return replace(incident, commander=event.new)
+        case e.StepOpened() | e.StepDone() | e.StepSkipped():
+            return _step(incident, event)
+        case e.UpdatePublished():
+            return _updated(incident, event)
+        case e.SummaryIssued():
+            return replace(incident, summaries=event.number, last_summary_at=event.at)
+        case e.DecisionRequested() | e.DecisionMade():
+            return _decision(incident, event)
+        case e.CompensationProposed():
+            return _proposed(incident, event)
+        case e.CompensationDecided():
+            return _compensated(incident, event)
+        case e.CustomersInformed():
+            return replace(incident, informed_at=event.at)
+        case e.Resolved():
+            return replace(incident, status=Status.RESOLVED, resolved_at=event.at, resolution=event.note)
+        case e.RecoveryConfirmed():
+            return replace(incident, confirmed_at=event.at)
+        case e.Reopened():
+            return _reopened(incident)
+        case e.Replanned():
+            return replace(incident, plan_version=event.plan_version)
+        case e.StoodDown():
+            return _ended(incident, Status.STOOD_DOWN, event.at)
+        case e.Merged():
+            return replace(_ended(incident, Status.MERGED, event.at), merged_into=event.into)
+        case e.Closed():
+            return _ended(incident, Status.CLOSED, event.at)
+        case (
+            e.IncidentDeclared()
+            | e.MachineAcknowledged()
+            | e.NoteAdded()
+            | e.NoticeQueued()
+            | e.EngineWasAway()
+            | e.ClockJumped()
+            | e.Unknown()
+        ):
+            return incident
+        case _:
+            assert_never(event)
+
+
+def _escalation_started(incident: Incident, event: e.EscalationStarted) -> Incident:
+    started = Escalation(
+        id=event.escalation,
+        kind=event.escalation_kind,
+        subject=event.subject,
+        because=event.because,
+        started_at=event.at,
+        due_at=event.due_at or event.at,
+        contacts=event.contacts,
+    )
+    escalations = {**incident.escalations, started.id: started}
+    if event.escalation_kind is not e.EscalationKind.ROUND:
+        return replace(incident, escalations=escalations)
+    status = incident.status if incident.status is Status.RESOLVED else Status.DECLARED
+    return replace(incident, escalations=escalations, round=int(event.escalation), status=status)
+
+
+def _change_escalation(incident: Incident, escalation_id: str, **changes: object) -> Incident:
+    escalation = incident.escalations.get(escalation_id)
+    if escalation is None:
+        return incident
+    changed = replace(escalation, **changes)  # type: ignore[arg-type]  # replace() checks names at run time
+    return replace(incident, escalations={**incident.escalations, escalation_id: changed})
+
+
+def _page_requested(incident: Incident, event: e.PageRequested) -> Incident:
+    page = Page(
+        message_id=event.message_id,
+        escalation=event.escalation,
+        rung=event.rung,
+        contact=event.contact,
+        contact_index=event.contact_index,
+        attempt=event.attempt,
+        channel=event.channel,
+        requested_at=event.at,
+        due_at=event.due_at,
+        expects_receipt=event.expects_receipt,
+        possible_duplicate=event.possible_duplicate,
+    )
+    with_page = replace(incident, pages={**incident.pages, page.message_id: page})
+    escalation = incident.escalations.get(event.escalation)
+    if escalation is None:
+        return with_page
+    return _change_escalation(with_page, escalation.id, pages=(*escalation.pages, page.message_id))
+
+
+def _rung_skipped(incident: Incident, event: e.RungSkipped) -> Incident:
+    escalation = incident.escalations.get(event.escalation)
+    if escalation is None:
+        return incident
+    return _change_escalation(incident, escalation.id, skipped={**escalation.skipped, event.rung: event.because})
+
+
+def _change_page(incident: Incident, message_id: str, **changes: object) -> Incident:
+    page = incident.pages.get(message_id)
+    if page is None:
+        return incident
+    changed = replace(page, **changes)  # type: ignore[arg-type]  # replace() checks names at run time
+    return replace(incident, pages={**incident.pages, message_id: changed})
+
+
+def _page_sent(incident: Incident, event: e.PageSent) -> Incident:
+    page = incident.pages.get(event.message_id)
+    if page is None or page.sent_at is not None:
+        return incident
+    return _change_page(incident, event.message_id, sent_at=event.at)
+
+
+def _page_delivered(incident: Incident, event: e.PageDelivered) -> Incident:
+    page = incident.pages.get(event.message_id)
+    if page is None or page.delivered_at is not None:
+        return incident
+    # A receipt proves acceptance, whatever was believed before, and can come before the create call returns.
+    return _change_page(
+        incident, event.message_id, delivered_at=event.at, sent_at=page.sent_at or event.at, proven=True
+    )
+
+
+def _page_failed(incident: Incident, event: e.PageFailed) -> Incident:
+    page = incident.pages.get(event.message_id)
+    if page is None or page.failed_at is not None:
+        return incident
+    return _change_page(incident, event.message_id, failed_at=event.at, failure=event.failure)
+
+
+def _acknowledged(incident: Incident, event: e.Acknowledged) -> Incident:
+    escalation = incident.escalations.get(event.escalation)
+    if escalation is None or not escalation.live:
+        return incident
+    answered = _change_escalation(incident, escalation.id, answered_by=event.contact, answered_at=event.at)
+    if escalation.kind is not e.EscalationKind.ROUND:
+        return answered
+    status = Status.ACKNOWLEDGED if answered.status is Status.DECLARED else answered.status
+    commander = answered.commander or event.contact
+    return replace(answered, status=status, commander=commander, took_charge_at=answered.took_charge_at or event.at)
+
+
+def _page_passed(incident: Incident, event: e.PagePassed) -> Incident:
+    escalation = incident.escalations.get(event.escalation)
+    if escalation is None or event.contact in escalation.passed:
+        return incident
+    return _change_escalation(incident, escalation.id, passed=(*escalation.passed, event.contact))
+
+
+def _step(incident: Incident, event: e.StepOpened | e.StepDone | e.StepSkipped) -> Incident:
+    if isinstance(event, e.StepOpened):
+        if event.step in incident.steps:
+            return incident
+        step = Step(event.step, event.title, event.owner, event.at, event.due_at, event.required)
+        return replace(incident, steps={**incident.steps, step.id: step})
+    known = incident.steps.get(event.step)
+    if known is None or known.state is not StepState.OPEN:
+        return incident
+    if isinstance(event, e.StepDone):
+        ended = replace(known, state=StepState.DONE, ended_at=event.at, ended_by=event.by, evidence=event.evidence)
+    else:
+        ended = replace(known, state=StepState.SKIPPED, ended_at=event.at, ended_by=event.by, evidence=event.because)
+    return replace(incident, steps={**incident.steps, known.id: ended})
+
+
+def _updated(incident: Incident, event: e.UpdatePublished) -> Incident:
+    update = Update(event.number, event.audience, event.text, event.at, event.by, event.next_update_by)
+    return replace(incident, updates=(*incident.updates, update), next_update_by=event.next_update_by)
+
+
+def _decision(incident: Incident, event: e.DecisionRequested | e.DecisionMade) -> Incident:
+    known = incident.decisions.get(event.decision)
+    if isinstance(event, e.DecisionRequested):
+        if known is not None:
+            return incident
+        asked = Decision(event.decision, event.question, event.options, event.decider, event.at, event.due_at)
+        return replace(incident, decisions={**incident.decisions, asked.id: asked})
+    if known is None or known.choice is not None:
+        return incident
+    made = replace(known, choice=event.choice, made_at=event.at, made_by=event.by, because=event.because)
+    return replace(incident, decisions={**incident.decisions, made.id: made})
+
+
+def _proposed(incident: Incident, event: e.CompensationProposed) -> Incident:
+    proposal = Proposal(
+        document=event.document,
+        requester=event.requester,
+        per_customer=event.per_customer,
+        population=event.population,
+        population_count=event.population_count,
+        reason=event.reason,
+        rationale=event.rationale,
+        at=event.at,
+    )
+    return replace(incident, proposal=proposal)
+
+
+def _compensated(incident: Incident, event: e.CompensationDecided) -> Incident:
+    decided = Compensation(
+        per_customer=event.per_customer,
+        population=event.population,
+        population_count=event.population_count,
+        reason=event.reason,
+        rationale=event.rationale,
+        requester=event.requester,
+        decided_by=event.decided_by,
+        authority=event.authority,
+        at=event.at,
+    )
+    asked = incident.decisions.get("compensation")
+    decisions = incident.decisions
+    if asked is not None and asked.choice is None:
+        choice = "none" if event.per_customer is None else str(event.per_customer)
+        made = replace(asked, choice=choice, made_at=event.at, made_by=event.by, because=event.rationale)
+        decisions = {**decisions, asked.id: made}
+    return replace(incident, compensation=decided, proposal=None, decisions=decisions)
+
+
+def _reopened(incident: Incident) -> Incident:
+    """Back to DECLARED with nothing confirmed; the commander stays named until a new round is answered."""
+    return replace(
+        incident,
+        status=Status.DECLARED,
+        resolved_at=None,
+        resolution="",
+        confirmed_at=None,
+        compensation=None,
+        proposal=None,
+        decisions={key: value for key, value in incident.decisions.items() if key != "compensation"},
+        informed_at=None,
+        commander=None,
+        took_charge_at=None,
+        ended_at=None,
+    )
+
+
+def _ended(incident: Incident, status: Status, at: datetime) -> Incident:
+    escalations = {
+        key: replace(each, stopped_at=at) if each.live else each for key, each in incident.escalations.items()
+    }
+    return replace(incident, status=status, ended_at=at, escalations=escalations, next_update_by=None)

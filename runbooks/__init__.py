@@ -1,0 +1,1 @@
+"""The crisis plan as data, and the one pure function that says what is due: `next_moves`."""

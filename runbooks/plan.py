@@ -1,0 +1,197 @@
+"""The crisis plan: plan.yaml and runbooks/*.yaml as frozen, strict models.
+
+Durations are written `90s`, `5m`, `2h`, `3d` (or several: `1h 30m`). References (`ana`, `role:duty-commander`) point
+into contacts.yaml. Defaults come from shared/design/domain.md 2.4 (paging) and 3.2 (clocks).
+"""
+
+import hashlib
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+
+from contacts.directory import Reference
+from incidents.ids import SituationCode, Slug
+from incidents.money import Currency
+from incidents.severity import Severity
+from signals.integration import Integration
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"^\s*(?:\d+\s*[smhd]\s*)+$")
+_PART = re.compile(r"(\d+)\s*([smhd])")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """`1h 30m` as a timedelta. ValueError for anything that is not such a text."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _DURATION.match(value):
+        raise ValueError("write a duration such as 30s, 5m, 2h, 3d or 1h 30m")
+    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
+
+
+def write_duration(value: timedelta) -> str:
+    seconds = int(value.total_seconds())
+    parts = []
+    for unit in ("d", "h", "m", "s"):
+        amount, seconds = divmod(seconds, _UNITS[unit])
+        if amount:
+            parts.append(f"{amount}{unit}")
+    return " ".join(parts) or "0s"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(write_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*(\d+\s*[smhd]\s*)+$", "examples": ["5m", "1h 30m"]}),
+]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Repeat(_Frozen):
+    """Page the same contact again on their next channel while the rung waits."""
+
+    every: Duration
+    times: Annotated[int, Field(ge=1, le=20)] = 1
+
+
+class Rung(_Frozen):
+    page: Annotated[tuple[Reference, ...], Field(min_length=1)]
+    """Paged at once, in parallel."""
+    wait: Duration
+    """From the recorded departure of this rung until the next one is paged."""
+    repeat: Repeat | None = None
+
+
+class Backoff(_Frozen):
+    """How the last rung goes on for ever: `every`, doubling up to `at_most`."""
+
+    every: Duration = timedelta(minutes=5)
+    at_most: Duration = timedelta(minutes=30)
+
+
+class Ladder(_Frozen):
+    rungs: Annotated[tuple[Rung, ...], Field(min_length=1)]
+    in_extremis: Annotated[tuple[Reference, ...], Field(min_length=1)]
+    """Paged after the last rung's wait, then again and again until somebody answers (invariant 5)."""
+    again: Backoff = Backoff()
+
+
+class Cadence(_Frozen):
+    """The clocks of one severity (domain.md 3.2)."""
+
+    update_every: Duration | None = None
+    """A status update is owed this often; the first one counts from the declaration."""
+    summary_every: Duration | None = None
+    compensation_within: Duration
+    """From the declaration to the compensation decision."""
+
+
+class Situation(_Frozen):
+    title: Text
+    severity: Severity
+    """The severity when the signal does not say."""
+    runbook: Slug
+    area: Slug | None = None
+    ladder: dict[Severity, Slug] = {}
+    """Which ladder for which severity, where it is not the severity's own."""
+    drill: bool = False
+
+
+class Step(_Frozen):
+    id: Slug
+    title: Text
+    owner: Reference
+    say: Text
+    """What to do, in the words that the page, the chat and the screen show."""
+    within: Duration
+    """Deadline, from the declaration, or from the opening when the step waits for others."""
+    needs: tuple[Slug, ...] = ()
+    """Steps that must be done or skipped before this one opens."""
+    evidence: Text | None = None
+    """What has to be given to call it done; none is asked when absent."""
+    required: bool = True
+    when: tuple[Severity, ...] = ()
+    """Only for these severities; empty means all."""
+
+
+class Decision(_Frozen):
+    id: Slug
+    question: Text
+    options: Annotated[tuple[Text, ...], Field(min_length=2)]
+    decider: Reference
+    within: Duration
+    needs: tuple[Slug, ...] = ()
+    when: tuple[Severity, ...] = ()
+
+
+class Runbook(_Frozen):
+    id: Slug
+    title: Text
+    purpose: Text
+    closes_when: Text
+    dont: tuple[Text, ...] = ()
+    first_line: dict[Literal["en", "es"], Text] = {}
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    decisions: tuple[Decision, ...] = ()
+
+
+class CompensationPolicy(_Frozen):
+    currency: Currency = "EUR"
+    open_after: Duration = timedelta(hours=1)
+    """The question is put at resolution or this long after the declaration, whichever is first."""
+    decider: Reference
+
+
+class Publication(_Frozen):
+    """Where published status updates go: one outbox row an entry."""
+
+    audience: Literal["customers", "staff", "executives"]
+    channel: Literal["console", "slack"]
+    to: Text
+
+
+class Plan(_Frozen):
+    company: Text
+    ladders: Annotated[dict[Slug, Ladder], Field(min_length=1)]
+    severities: dict[Severity, Slug]
+    """The ladder of each severity; all four are named."""
+    cadence: dict[Severity, Cadence]
+    situations: Annotated[dict[SituationCode, Situation], Field(min_length=1)]
+    integrations: tuple[Integration, ...] = ()
+    executives: tuple[Reference, ...] = ()
+    """Who receives executive summaries."""
+    operators: Annotated[tuple[Reference, ...], Field(min_length=1)]
+    """Paged when Tocsin itself is in trouble."""
+    compensation: CompensationPolicy
+    publications: tuple[Publication, ...] = ()
+    page_again_after: Duration = timedelta(minutes=15)
+    """An answered call about something overdue starts again when it is still overdue this long after the answer."""
+    runbooks: Annotated[tuple[Runbook, ...], Field(min_length=1)]
+
+    def runbook(self, runbook_id: str) -> Runbook | None:
+        return next((each for each in self.runbooks if each.id == runbook_id), None)
+
+    def runbook_of(self, situation: str) -> Runbook | None:
+        known = self.situations.get(situation)
+        return self.runbook(known.runbook) if known is not None else None
+
+    def ladder_for(self, situation: str, severity: Severity) -> Ladder:
+        """The ladder of an incident. A situation that a newer plan no longer knows falls back to its severity's."""
+        known = self.situations.get(situation)
+        name = known.ladder.get(severity) if known is not None else None
+        return self.ladders[name or self.severities[severity]]
+
+    def integration(self, key: str) -> Integration | None:
+        return next((each for each in self.integrations if each.key == key), None)
+
+
+def plan_version(plan: Plan) -> str:
+    """The plan's content hash: equal plans have equal versions, whatever their comments and order of files."""
+    return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""What is heard: signals from monitors and people, and how bad a signal is. Pure."""
