@@ -1,0 +1,26 @@
+# Needs Python 3.11, git and make. `make run` and `make test` are all that a newcomer has to know.
+# PYTHON=/path/to/python3.11 names another interpreter; TOCSIN_HOME another place for the data.
+
+.PHONY: run test check bench lock install
+
+run: install
+	@exec .venv/bin/tocsin up --plan example --drill
+
+test: install
+	@exec .venv/bin/python -m pytest $(ARGS)
+
+check: install
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: install
+	@exec .venv/bin/python -m bench $(ARGS)
+
+install:
+	@tools/install.sh
+
+# The only way in which requirements.lock changes. Needs uv.
+lock:
+	uv pip compile pyproject.toml --group dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
