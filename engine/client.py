@@ -412,7 +412,7 @@ class EngineClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, request: Request[T]) -> T:
-        """Ask once. Raises as the module says. After EngineUnreachable, the next question looks for the address again."""
+        """Ask once. Raises as the module says. After EngineUnreachable the address is looked up again."""
         try:
             status, headers, content = await self._exchange(request)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
