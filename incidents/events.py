@@ -33,6 +33,7 @@ class EscalationKind(StrEnum):
     UPDATE = "update"
     DECISION = "decision"
     DIRECT = "direct"
+    CLOSING = "closing"
 
 
 class PageFailure(StrEnum):
@@ -212,6 +213,7 @@ class StepOpened(_Event):
     owner: str
     due_at: Moment
     required: bool = True
+    asks_evidence: str | None = None
 
 
 class StepDone(_Event):

@@ -237,7 +237,9 @@ def _step(incident: Incident, event: e.StepOpened | e.StepDone | e.StepSkipped) 
     if isinstance(event, e.StepOpened):
         if event.step in incident.steps:
             return incident
-        step = Step(event.step, event.title, event.owner, event.at, event.due_at, event.required)
+        step = Step(
+            event.step, event.title, event.owner, event.at, event.due_at, event.required, event.asks_evidence
+        )
         return replace(incident, steps={**incident.steps, step.id: step})
     known = incident.steps.get(event.step)
     if known is None or known.state is not StepState.OPEN:

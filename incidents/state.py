@@ -93,6 +93,7 @@ class Step:
     opened_at: datetime
     due_at: datetime
     required: bool
+    asks_evidence: str | None = None
     state: StepState = StepState.OPEN
     ended_at: datetime | None = None
     ended_by: str | None = None

@@ -1,0 +1,257 @@
+"""What people, monitors, providers and the engine ask of an incident. Imperative, frozen; `decide` answers with events.
+
+Times are arguments of `decide`. What a command needs from the plan or the directory (a grant, a due time) stands in it:
+the door fills it in, so that the core needs neither.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from incidents.events import PageFailure
+from incidents.money import Money, NoCompensationReason
+from incidents.severity import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    id: str
+    title: str
+    severity: Severity
+    situation: str
+    plan_version: str
+    by: str
+    drill: bool = False
+    area: str | None = None
+    because: tuple[str, ...] = ()
+    dedup_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoldSignal:
+    dedup_key: str
+    summary: str
+    severity: Severity
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverSignal:
+    dedup_key: str
+    summary: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeByMachine:
+    dedup_key: str
+    stops: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSent:
+    message_id: str
+    provider_id: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDelivered:
+    message_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailed:
+    message_id: str
+    failure: PageFailure
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordProven:
+    message_id: str
+    provider_id: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """`escalation` or `message_id` say which calling it answers; with neither, the one that is live."""
+
+    contact: str
+    channel: str
+    escalation: str | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    contact: str
+    escalates: bool = False
+    escalation: str | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PagePeople:
+    contacts: tuple[str, ...]
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    to: str
+    note: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSeverity:
+    severity: Severity
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteStep:
+    step: str
+    evidence: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkipStep:
+    step: str
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishUpdate:
+    audience: str
+    text: str
+    next_update_by: datetime | None
+    by: str
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    note: str
+    by: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRecovery:
+    evidence: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandDown:
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInto:
+    into: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    decision: str
+    choice: str
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compensate:
+    """`grant` describes the authority of `contact` that covers it, or is None when none does."""
+
+    contact: str
+    per_customer: Money | None
+    population: str
+    population_count: int
+    reason: NoCompensationReason | None
+    rationale: str
+    document: str
+    grant: str | None
+    needs_four_eyes: bool
+    who_can: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveCompensation:
+    contact: str
+    document: str
+    grant: str | None
+    who_can: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InformCustomers:
+    how: str
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replan:
+    plan_version: str
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    by: str
+
+
+Command = (
+    FoldSignal
+    | RecoverSignal
+    | AcknowledgeByMachine
+    | RecordSent
+    | RecordDelivered
+    | RecordFailed
+    | RecordProven
+    | Acknowledge
+    | Pass
+    | PagePeople
+    | HandOver
+    | ChangeSeverity
+    | CompleteStep
+    | SkipStep
+    | AddNote
+    | PublishUpdate
+    | Resolve
+    | ConfirmRecovery
+    | Reopen
+    | StandDown
+    | MergeInto
+    | Decide
+    | Compensate
+    | ApproveCompensation
+    | InformCustomers
+    | Replan
+    | Close
+)

@@ -1,0 +1,182 @@
+"""What can be due. A move is named by its `key`, derived from recorded facts: the same move has the same key after a restart."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from incidents.events import EscalationKind
+
+
+@dataclass(frozen=True, slots=True)
+class PageContact:
+    """Page this contact on this channel now."""
+
+    escalation: str
+    rung: int
+    contact: str
+    contact_index: int
+    channel: str
+    to: str
+    attempt: int
+    due_at: datetime
+    possible_duplicate: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"page:{self.escalation}.r{self.rung}.c{self.contact_index}.{self.attempt}"
+
+    @property
+    def title(self) -> str:
+        return f"page {self.contact} by {self.channel} (rung {self.rung})"
+
+
+@dataclass(frozen=True, slots=True)
+class SkipRung:
+    """Nobody on this rung can be paged: the next one at once."""
+
+    escalation: str
+    rung: int
+    because: str
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"skip-rung:{self.escalation}.r{self.rung}"
+
+    @property
+    def title(self) -> str:
+        return f"skip rung {self.rung}: {self.because}"
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpOnReceipt:
+    """No receipt came in time: the delivery counts as failed."""
+
+    message_id: str
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"no-receipt:{self.message_id}"
+
+    @property
+    def title(self) -> str:
+        return "no delivery receipt came: go on"
+
+
+@dataclass(frozen=True, slots=True)
+class StartEscalation:
+    """Something is overdue: call people about it."""
+
+    escalation: str
+    kind: EscalationKind
+    subject: str
+    because: str
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"start-escalation:{self.escalation}"
+
+    @property
+    def title(self) -> str:
+        return f"overdue: {self.because}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopEscalation:
+    """Its cause has gone: stop calling."""
+
+    escalation: str
+    because: str
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"stop-escalation:{self.escalation}"
+
+    @property
+    def title(self) -> str:
+        return f"stop calling: {self.because}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStep:
+    step: str
+    step_title: str
+    owner: str
+    """The reference of the plan; who holds it is shown where it is read."""
+    step_due_at: datetime
+    required: bool
+    asks_evidence: str | None
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"open-step:{self.step}"
+
+    @property
+    def title(self) -> str:
+        return f"step: {self.step_title}"
+
+
+@dataclass(frozen=True, slots=True)
+class AskDecision:
+    decision: str
+    question: str
+    options: tuple[str, ...]
+    decider: str
+    decide_by: datetime
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"ask-decision:{self.decision}"
+
+    @property
+    def title(self) -> str:
+        return f"decide: {self.question}"
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSummary:
+    number: int
+    recipients: tuple[str, ...]
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"summary:{self.number}"
+
+    @property
+    def title(self) -> str:
+        return f"executive summary {self.number}"
+
+
+Move = (
+    PageContact | SkipRung | GiveUpOnReceipt | StartEscalation | StopEscalation | OpenStep | AskDecision | IssueSummary
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What is due now, and when to look again (None: only when something happens)."""
+
+    due: tuple[Move, ...]
+    wake_at: datetime | None
+
+
+KIND: dict[type, str] = {
+    PageContact: "page",
+    SkipRung: "skip-rung",
+    GiveUpOnReceipt: "no-receipt",
+    StartEscalation: "start-escalation",
+    StopEscalation: "stop-escalation",
+    OpenStep: "open-step",
+    AskDecision: "ask-decision",
+    IssueSummary: "summary",
+}
+
+
+def kind_of(move: Move) -> str:
+    """The move's kind as the API and metrics write it."""
+    return KIND[type(move)]

@@ -1,0 +1,270 @@
+"""`next_moves(incident, plan, directory, now)`: what is due now, and when to look again. The one function that decides.
+
+Pure: no I/O, no clock. The engine, the flows, `rehearse`, `prove` and `backtest` ask the same question here.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from contacts.authority import who_can_compensate
+from contacts.directory import Directory
+from incidents.events import EscalationKind
+from incidents.state import Escalation, Incident, Status, StepState, missing_to_close
+from runbooks.ladder import ladder_moves
+from runbooks.moves import AskDecision, IssueSummary, Move, Moves, OpenStep, StartEscalation, StopEscalation
+from runbooks.plan import Decision, Plan, Rung, Step
+
+LEAST_TIME_FOR_A_STEP = timedelta(minutes=5)
+"""A step that opens late still gets this long, or its own deadline where that is shorter."""
+
+Timed = tuple[Move, datetime]
+
+
+def next_moves(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> Moves:
+    """Every move that is due at `now`, oldest first, and the next moment at which there can be another."""
+    if not incident.status.is_open:
+        return Moves((), None)
+    due: list[Move] = []
+    wake: list[datetime] = []
+    for move, at in _timed_moves(incident, plan, directory, now):
+        if at <= now:
+            due.append(move)
+        else:
+            wake.append(at)
+    stopping = {move.escalation for move in due if isinstance(move, StopEscalation)}
+    for escalation in incident.live_escalations:
+        if escalation.id in stopping:
+            continue
+        found = _escalation_moves(incident, escalation, plan, directory, now)
+        due.extend(found.due)
+        if found.wake_at is not None:
+            wake.append(found.wake_at)
+    due.sort(key=lambda move: move.due_at)
+    return Moves(tuple(due), min(wake, default=None))
+
+
+def owed_update_by(incident: Incident, plan: Plan) -> datetime | None:
+    """By when the next status update is owed: as promised, else by the severity's cadence. None: none is owed."""
+    if incident.next_update_by is not None or not incident.status.is_open:
+        return incident.next_update_by
+    if incident.resolved_at is not None:
+        return None
+    every = plan.cadence[incident.severity].update_every
+    return None if every is None else incident.declared_at + every
+
+
+def _timed_moves(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> Iterator[Timed]:
+    yield from _stops(incident, now)
+    if incident.commander is None:
+        yield from _summary(incident, plan, directory)
+        return
+    yield from _steps(incident, plan, now)
+    yield from _decisions(incident, plan, now)
+    yield from _summary(incident, plan, directory)
+    yield from _overdue(incident, plan)
+
+
+# --- calling people ----------------------------------------------------------------------------------------------
+
+
+def _escalation_moves(
+    incident: Incident, escalation: Escalation, plan: Plan, directory: Directory, now: datetime
+) -> Moves:
+    ladder = plan.ladder_for(incident.situation, incident.severity)
+    first = _first_asked(incident, escalation, plan, directory, now)
+    wait = ladder.rungs[0].wait
+    if escalation.kind is EscalationKind.DIRECT:
+        return ladder_moves(incident, escalation, (), escalation.contacts, ladder.again, directory, now)
+    own = tuple(Rung(page=(reference,), wait=wait) for reference in first)
+    rungs = (*own, *ladder.rungs)
+    return ladder_moves(incident, escalation, rungs, ladder.in_extremis, ladder.again, directory, now)
+
+
+def _first_asked(
+    incident: Incident, escalation: Escalation, plan: Plan, directory: Directory, now: datetime
+) -> tuple[str, ...]:
+    """Who is asked before the ladder: whoever owns what is overdue, then the commander."""
+    commander = () if incident.commander is None else (incident.commander,)
+    match escalation.kind:
+        case EscalationKind.STEP:
+            step = incident.steps.get(escalation.subject)
+            return (*(() if step is None else (step.owner,)), *commander)
+        case EscalationKind.DECISION:
+            asked = incident.decisions.get(escalation.subject)
+            own = () if asked is None else (asked.decider,)
+            if escalation.subject != "compensation":
+                return (*own, *commander)
+            able = tuple(contact.id for contact in who_can_compensate(directory, None, 0, now))
+            return (*own, *able)
+        case EscalationKind.UPDATE | EscalationKind.CLOSING:
+            return commander
+        case EscalationKind.ROUND | EscalationKind.DIRECT:
+            return ()
+
+
+def _stops(incident: Incident, now: datetime) -> Iterator[Timed]:
+    """Escalations whose cause has gone: nobody needs to be called any more."""
+    for escalation in incident.live_escalations:
+        because = _cause_gone(incident, escalation)
+        if because is not None:
+            yield StopEscalation(escalation.id, because, now), now
+
+
+def _cause_gone(incident: Incident, escalation: Escalation) -> str | None:
+    match escalation.kind:
+        case EscalationKind.STEP:
+            step = incident.steps.get(escalation.subject)
+            if step is not None and step.state is not StepState.OPEN:
+                return f"step {step.id} is {step.state}"
+        case EscalationKind.UPDATE:
+            latest = incident.updates[-1] if incident.updates else None
+            if latest is not None and latest.at >= escalation.started_at:
+                return "the update is out"
+        case EscalationKind.DECISION:
+            asked = incident.decisions.get(escalation.subject)
+            if asked is None or asked.choice is not None:
+                return f"{escalation.subject} is decided"
+        case EscalationKind.CLOSING:
+            if incident.resolved_at is None or not missing_to_close(incident):
+                return "nothing is missing any more"
+        case EscalationKind.ROUND | EscalationKind.DIRECT:
+            pass
+    return None
+
+
+# --- the runbook -------------------------------------------------------------------------------------------------
+
+
+def _steps(incident: Incident, plan: Plan, now: datetime) -> Iterator[Timed]:
+    runbook = plan.runbook_of(incident.situation)
+    if runbook is None or incident.resolved_at is not None:
+        return
+    for step in runbook.steps:
+        if step.id in incident.steps or not _applies(step, incident):
+            continue
+        if _ready(step.needs, incident, plan):
+            opened = now
+            yield _open_step(step, incident, opened), opened
+
+
+def _open_step(step: Step, incident: Incident, opened: datetime) -> OpenStep:
+    least = opened + min(step.within, LEAST_TIME_FOR_A_STEP)
+    deadline = opened + step.within if step.needs else max(incident.declared_at + step.within, least)
+    return OpenStep(
+        step=step.id,
+        step_title=step.title,
+        owner=step.owner,
+        step_due_at=deadline,
+        required=step.required,
+        asks_evidence=step.evidence,
+        due_at=opened,
+    )
+
+
+def _applies(item: Step | Decision, incident: Incident) -> bool:
+    return not item.when or incident.severity in item.when
+
+
+def _ready(needs: tuple[str, ...], incident: Incident, plan: Plan) -> bool:
+    """Whether everything that it waits for has ended. A step that does not apply here holds nobody up."""
+    runbook = plan.runbook_of(incident.situation)
+    for need in needs:
+        known = incident.steps.get(need)
+        if known is not None:
+            if known.state is StepState.OPEN:
+                return False
+            continue
+        planned = None if runbook is None else next((each for each in runbook.steps if each.id == need), None)
+        if planned is not None and _applies(planned, incident):
+            return False
+    return True
+
+
+def _decisions(incident: Incident, plan: Plan, now: datetime) -> Iterator[Timed]:
+    runbook = plan.runbook_of(incident.situation)
+    for decision in runbook.decisions if runbook is not None and incident.resolved_at is None else ():
+        if decision.id in incident.decisions or not _applies(decision, incident):
+            continue
+        if _ready(decision.needs, incident, plan):
+            decide_by = max(incident.declared_at + decision.within, now + min(decision.within, LEAST_TIME_FOR_A_STEP))
+            ask = AskDecision(decision.id, decision.question, decision.options, decision.decider, decide_by, now)
+            yield ask, now
+    if "compensation" not in incident.decisions and incident.compensation is None:
+        at = incident.resolved_at or incident.declared_at + plan.compensation.open_after
+        yield _ask_compensation(incident, plan, at), at
+
+
+def _ask_compensation(incident: Incident, plan: Plan, at: datetime) -> AskDecision:
+    within = plan.cadence[incident.severity].compensation_within
+    return AskDecision(
+        decision="compensation",
+        question="What do the customers get?",
+        options=("an amount for each customer of a named group", "nothing, with a reason code"),
+        decider=plan.compensation.decider,
+        decide_by=max(incident.declared_at + within, at + min(within, LEAST_TIME_FOR_A_STEP)),
+        due_at=at,
+    )
+
+
+def _summary(incident: Incident, plan: Plan, directory: Directory) -> Iterator[Timed]:
+    """The executives' summary on its cadence, until the incident is resolved. Missed ones are not made up for."""
+    every = plan.cadence[incident.severity].summary_every
+    if every is None or incident.resolved_at is not None:
+        return
+    recipients = tuple(
+        contact.id
+        for reference in plan.executives
+        if (contact := directory.resolve(reference)) is not None and contact.channels_for(drill=incident.drill)
+    )
+    if recipients:
+        at = (incident.last_summary_at or incident.declared_at) + every
+        yield IssueSummary(incident.summaries + 1, tuple(dict.fromkeys(recipients)), at), at
+
+
+# --- what is overdue ---------------------------------------------------------------------------------------------
+
+
+def _overdue(incident: Incident, plan: Plan) -> Iterator[Timed]:
+    for step in incident.steps.values():
+        if step.state is StepState.OPEN and incident.resolved_at is None:
+            because = f"step {step.id} ({step.title}) is overdue"
+            yield from _call_about(incident, plan, EscalationKind.STEP, step.id, because, step.due_at)
+    for asked in incident.decisions.values():
+        if asked.choice is None:
+            because = f"decision {asked.id} is overdue: {asked.question}"
+            yield from _call_about(incident, plan, EscalationKind.DECISION, asked.id, because, asked.due_at)
+    owed = owed_update_by(incident, plan)
+    if owed is not None and incident.resolved_at is None:
+        because = f"the update promised for {owed:%H:%M} UTC is overdue"
+        number = str(len(incident.updates) + 1)
+        yield from _call_about(incident, plan, EscalationKind.UPDATE, number, because, owed)
+    if incident.resolved_at is not None:
+        at = incident.resolved_at + plan.cadence[incident.severity].compensation_within
+        because = "it is resolved but not closed: " + " ".join(missing_to_close(incident))
+        yield from _call_about(incident, plan, EscalationKind.CLOSING, "closing", because, at)
+
+
+def _call_about(
+    incident: Incident, plan: Plan, kind: EscalationKind, subject: str, because: str, at: datetime
+) -> Iterator[Timed]:
+    """Start calling at `at`; once answered, again when it is still overdue `page_again_after` later."""
+    mine = [each for each in incident.escalations.values() if each.kind is kind and each.subject == subject]
+    if any(each.live for each in mine):
+        return
+    name = subject if kind is EscalationKind.CLOSING else f"{kind}-{subject}"
+    if not mine:
+        yield StartEscalation(name, kind, subject, because, at), at
+        return
+    ended = max(each.answered_at or each.stopped_at or each.started_at for each in mine)
+    again = ended + plan.page_again_after
+    yield StartEscalation(f"{name}-{len(mine) + 1}", kind, subject, because, again), again
+
+
+def is_quiet(incident: Incident) -> bool:
+    """Whether it recovered by itself and nobody was in charge: open, but nobody is called."""
+    return (
+        incident.status is Status.DECLARED
+        and incident.commander is None
+        and incident.live_round is None
+        and not any(incident.signals.values())
+    )
