@@ -6,6 +6,9 @@ from typing import Literal, Protocol
 from contacts.directory import ChannelKind
 
 MessageKind = Literal["page", "notice", "update", "summary"]
+DeliveryState = Literal[
+    "accepted", "delivered", "read", "undelivered", "busy", "no-answer", "voicemail", "hung-up", "failed"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ class Channel(Protocol):
         ...
 
     async def cancel(self, provider_id: str) -> None:
-        """Stop a call that is queued or ringing, where the medium can. Does nothing elsewhere, or the second time."""
+        """Stop a call that is queued or ringing, where the medium can. Does nothing elsewhere, or the second time.
+
+        Raises ProviderUnavailable or OutcomeUnknown when the provider cannot be told; the call then rings on.
+        """
         ...
 
     async def close(self) -> None:
@@ -86,6 +92,6 @@ class DeliveryReport:
 
     message_id: str
     provider_id: str
-    state: Literal["accepted", "delivered", "read", "undelivered", "busy", "no-answer", "voicemail", "hung-up", "failed"]
+    state: DeliveryState
     event_id: str
     detail: str = ""

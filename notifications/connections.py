@@ -1,0 +1,47 @@
+"""One aiohttp session a provider: pooled, with explicit time-outs under the pager's 8 s, behind the company's proxy."""
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable
+
+CONNECT_SECONDS = 3.0
+TOTAL_SECONDS = 7.0
+_POOLED = 100
+
+
+def open_session(base_url: str, total: float = TOTAL_SECONDS) -> aiohttp.ClientSession:
+    """A session for one provider. Needs a running event loop; whoever opens it closes it."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=_POOLED),
+        timeout=aiohttp.ClientTimeout(total=total, connect=CONNECT_SECONDS),
+        proxy=_proxy_for(base_url),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def _proxy_for(url: str) -> str | None:
+    # Read once: aiohttp's own trust_env reads the environment, and ~/.netrc, again for every request.
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def what_became_of_it(error: aiohttp.ClientError | TimeoutError, provider: str) -> NotificationError:
+    """Whether a request that ended without an answer can have arrived: only a missing connection says no for sure."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return ProviderUnavailable(f"{provider} cannot be reached: {_named(error)}.")
+    return OutcomeUnknown(f"{provider} did not answer: {_named(error)}.")
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """The Retry-After header in seconds; its date form is ignored, because nobody here reads the clock."""
+    return float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
+
+
+def _named(error: Exception) -> str:
+    return str(error) or type(error).__name__

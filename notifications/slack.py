@@ -1,0 +1,200 @@
+"""Pages in Slack: one message with buttons, in a channel or to a person."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from contacts.directory import ChannelKind
+from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable, Undeliverable
+from notifications.channel import Message, Sent
+from notifications.connections import open_session, seconds, what_became_of_it
+from notifications.wording import Language, answer_by_command
+
+BASE_URL = "https://slack.com/api/"
+EVENT_TYPE = "tocsin_message"
+
+_POST_SECONDS = 5.0
+_OPEN_SECONDS = 2.5  # together under the pager's 8
+_LISTED = 100
+_SECTION = 3000  # https://docs.slack.dev/reference/block-kit/blocks/section-block: characters of text
+
+# Errors of chat.postMessage and conversations.open that this address, or this message, will get every time.
+# https://docs.slack.dev/reference/methods/chat.postMessage#errors
+_ADDRESS = frozenset(
+    {
+        "channel_not_found", "is_archived", "not_in_channel", "user_not_found", "user_disabled", "user_not_visible",
+        "users_not_found", "cannot_dm_bot", "messages_tab_disabled", "restricted_action", "msg_too_long", "no_text",
+        "invalid_blocks", "invalid_blocks_format", "invalid_arguments", "not_enough_users",
+    }
+)  # fmt: skip
+_CREDENTIALS = frozenset(
+    {
+        "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope",
+        "no_permission", "not_allowed_token_type", "access_denied", "org_login_required", "ekm_access_denied",
+    }
+)  # fmt: skip
+# "It's possible some aspect of the operation succeeded before the error was raised" (the same page).
+_DOUBTFUL = frozenset({"fatal_error", "internal_error", "request_timeout"})
+
+_BUTTONS: dict[Language, tuple[tuple[str, str, str], ...]] = {
+    "en": (("tocsin_ack", "Take it", "primary"), ("tocsin_escalate", "Escalate", ""), ("tocsin_pass", "Pass", "")),
+    "es": (("tocsin_ack", "Lo tomo", "primary"), ("tocsin_escalate", "Escalar", ""), ("tocsin_pass", "Paso", "")),
+}
+
+
+class SlackChannel:
+    """Posts as the app's bot. Slack reports no delivery; its acceptance counts."""
+
+    kind = ChannelKind.SLACK
+    gives_receipts = False
+
+    def __init__(self, token: str, base_url: str = BASE_URL, *, two_way: bool) -> None:
+        self.two_way = two_way
+        self._token = token
+        self._base_url = base_url
+        self._client: AsyncWebClient | None = None
+        self._conversations: dict[str, str] = {}
+
+    async def send(self, message: Message) -> Sent:
+        """See Channel.send. The provider id is `channel:ts`."""
+        conversation = await self._conversation(message.to)
+        try:
+            answer = await self._connected().chat_postMessage(
+                channel=conversation,
+                text=message.text,
+                blocks=_blocks(message, with_buttons=self.two_way),
+                metadata={"event_type": EVENT_TYPE, "event_payload": {"message_id": message.message_id}},
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+            posted = _post_id(conversation, answer.get("ts"))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise what_became_of_it(error, "Slack") from error
+        except SlackApiError as error:
+            raise _refusal(error) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # The SDK expects a JSON object; whatever else comes with a 200 breaks it in one of these ways.
+            raise OutcomeUnknown(f"Slack answered with something that cannot be read: {error}.") from error
+        return Sent(provider_id=posted)
+
+    async def recover(self, message: Message) -> Sent | None:
+        """Look for our metadata among the last messages of the conversation. Needs the scopes `*:history`."""
+        conversation = await self._conversation(message.to)
+        answer = await self._asked(
+            self._connected().conversations_history(channel=conversation, include_all_metadata=True, limit=_LISTED)
+        )
+        for posted in answer.get("messages") or []:
+            metadata = posted.get("metadata") or {}
+            payload = metadata.get("event_payload") or {}
+            if metadata.get("event_type") == EVENT_TYPE and payload.get("message_id") == message.message_id:
+                return Sent(provider_id=_post_id(conversation, posted.get("ts")))
+        return None
+
+    async def cancel(self, provider_id: str) -> None:
+        """Nothing: what was posted stays in the conversation's record."""
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None and client.session is not None:
+            await client.session.close()
+
+    def _connected(self) -> AsyncWebClient:
+        if self._client is None:
+            # retry_handlers=[]: the default ones repeat a request whose connection broke, and so could post twice.
+            self._client = AsyncWebClient(
+                token=self._token,
+                base_url=self._base_url,
+                session=open_session(self._base_url, total=_POST_SECONDS),
+                retry_handlers=[],
+            )
+            self._client.proxy = None  # the session knows the proxy, and for which hosts there is none
+        return self._client
+
+    async def _conversation(self, to: str) -> str:
+        """The conversation to post in: a channel as it is; a person's direct messages are opened once."""
+        if not to.startswith(("U", "W")):
+            return to
+        known = self._conversations.get(to)
+        if known is None:
+            answer = await self._asked(self._connected().conversations_open(users=to))
+            known = str((answer.get("channel") or {}).get("id") or "")
+            if not known:
+                raise ProviderUnavailable("Slack opened a conversation but did not name it.")
+            self._conversations[to] = known
+        return known
+
+    async def _asked(self, call: Any) -> Any:
+        """A question that posts nothing: without an answer it is unavailable, never of unknown outcome."""
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                return await call
+        except SlackApiError as error:
+            refusal = _refusal(error)
+            raise ProviderUnavailable(str(refusal)) if isinstance(refusal, OutcomeUnknown) else refusal from error
+        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, AttributeError) as error:
+            raise ProviderUnavailable(f"Slack cannot be asked: {str(error) or type(error).__name__}.") from error
+
+
+def _blocks(message: Message, *, with_buttons: bool) -> list[dict[str, Any]]:
+    """https://docs.slack.dev/reference/block-kit: the text, a link where there is one, and how to answer."""
+    blocks: list[dict[str, Any]] = [
+        {"type": "section", "text": {"type": "mrkdwn", "text": message.text[:_SECTION]}},
+    ]
+    if message.kind == "page" and with_buttons:
+        blocks.append(
+            {"type": "actions", "elements": [_button(*each, message.message_id) for each in _BUTTONS[message.language]]}
+        )
+    remarks = [f"`#{message.code}`"]
+    if message.kind == "page" and not with_buttons:
+        remarks.insert(0, answer_by_command(message.incident, message.language))
+    if message.link is not None:
+        remarks.append(f"<{message.link}|{message.incident}>")
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": " · ".join(remarks)}]})
+    return blocks
+
+
+def _button(action: str, label: str, style: str, message_id: str) -> dict[str, Any]:
+    button: dict[str, Any] = {
+        "type": "button",
+        "action_id": action,
+        "value": message_id,
+        "text": {"type": "plain_text", "text": label},
+    }
+    return {**button, "style": style} if style else button
+
+
+def _post_id(conversation: str, ts: object) -> str:
+    if not isinstance(ts, str) or not ts:
+        raise OutcomeUnknown("Slack answered that it had posted, but named no message.")
+    return f"{conversation}:{ts}"
+
+
+def _refusal(error: SlackApiError) -> NotificationError:
+    answer: Any = error.response
+    # A body that is no JSON comes as aiohttp's response, any other as the SDK's own.
+    status = int(getattr(answer, "status_code", None) or getattr(answer, "status", 0))
+    if status in (429, 503):
+        return ProviderUnavailable(
+            f"Slack asks to wait (HTTP {status}).", seconds(getattr(answer, "headers", {}).get("Retry-After"))
+        )
+    if status >= 500:
+        return OutcomeUnknown(f"Slack failed (HTTP {status}).")
+    said = getattr(answer, "data", None)
+    name = said.get("error") if isinstance(said, dict) else None
+    if name is None:
+        return OutcomeUnknown(f"Slack answered with something that cannot be read (HTTP {status}).")
+    return _by_name(str(name))
+
+
+def _by_name(name: str) -> NotificationError:
+    """What an error name in an answer of Slack means; a name that we do not know was a refusal, and may pass."""
+    if name in _DOUBTFUL:
+        return OutcomeUnknown(f"Slack failed: {name}.")
+    if name in _ADDRESS:
+        return Undeliverable(f"Slack refuses this message: {name}.")
+    if name in _CREDENTIALS:
+        return ProviderUnavailable(f"Slack refuses our credentials: {name}; check the bot token and its scopes.")
+    return ProviderUnavailable(f"Slack refuses for now: {name}.")

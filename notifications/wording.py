@@ -1,0 +1,382 @@
+"""What Tocsin says, in English and Spanish: pages for each channel, notices, updates. Pure; knows no provider.
+
+An SMS is one segment of GSM-7 at any fill, its last word the message's own code, by which `recover` finds it again.
+Keys are the same everywhere: voice 4 takes charge, 5 escalates, 6 passes, * repeats; SMS `7a`, `7e`, `7p`, `7c`.
+"""
+
+import base64
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, assert_never
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from contacts.directory import ChannelKind
+from incidents.ids import incident_number
+from incidents.severity import Severity
+from notifications.gsm7 import SMS_SEPTETS, fold, septets, shorten
+
+Language = Literal["en", "es"]
+
+_SMS_REASON = 60
+_VOICE_TITLE, _VOICE_SITUATION, _VOICE_REASON = 110, 60, 80  # with the menu 25 seconds at 15 characters a second
+_CHAT_TITLE = 300
+
+_DAYS = {
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    "es": ("lun", "mar", "mié", "jue", "vie", "sáb", "dom"),
+}
+_SPOKEN_DAYS = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads or hears it: decides the language and in whose local time a moment is written."""
+
+    language: Language = "en"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """All that a page says. `reason` is why this person is called when it is not the incident itself."""
+
+    message_id: str
+    incident: str
+    severity: Severity
+    situation: str
+    title: str
+    declared_at: datetime
+    contact: str
+    """The contact's id, as the command line takes it."""
+    name: str
+    rung: int
+    attempt: int = 1
+    area: str | None = None
+    reason: str | None = None
+    reader: Reader = Reader()
+    drill: bool = False
+    possible_duplicate: bool = False
+    two_way: bool = True
+    """Whether an answer on this channel can arrive; without it the text names the command instead."""
+    link: str | None = None
+
+
+def message_code(message_id: str) -> str:
+    """Five characters that stand for the message wherever its id is too long; the same id gives the same code."""
+    return base64.b32encode(hashlib.sha256(message_id.encode()).digest()[:5]).decode("ascii")[:5]
+
+
+def page_text(channel: ChannelKind, facts: PageFacts) -> str:
+    """The page as this channel carries it: final text, to which the channel adds only its buttons or its menu."""
+    match channel:
+        case ChannelKind.SMS:
+            return _sms_page(facts)
+        case ChannelKind.VOICE:
+            return _voice_page(facts)
+        case ChannelKind.SLACK:
+            return _slack_page(facts)
+        case ChannelKind.CONSOLE:
+            return _console_page(facts)
+        case _:
+            assert_never(channel)
+
+
+def notice_text(
+    channel: ChannelKind, sentence: str, *, message_id: str, language: Language = "en", drill: bool = False
+) -> str:
+    """Any other sentence as this channel carries it: drills marked by their first word, an SMS cut to one segment."""
+    spoken = _plain(sentence)
+    opening = f"{_drill_word(language)} " if drill else ""
+    if channel is ChannelKind.SMS:
+        ending = f" #{message_code(message_id)}"
+        return opening + shorten(fold(spoken), SMS_SEPTETS - len(opening) - len(ending)) + ending
+    if channel is ChannelKind.SLACK:
+        return opening + _escape_slack(spoken)
+    if channel is ChannelKind.VOICE:
+        return f"{_spoken_drill(language) if drill else ''}{spoken}"
+    return opening + spoken
+
+
+def _sms_page(facts: PageFacts) -> str:
+    language = facts.reader.language
+    opening = " ".join(
+        word
+        for word in (
+            _drill_word(language) if facts.drill else "",
+            _choose(language, "COPY?", "COPIA?") if facts.possible_duplicate else "",
+            facts.severity.value,
+            facts.incident,
+        )
+        if word
+    )
+    since = fold(f"{_choose(language, 'Since', 'Desde')} {local_time(facts.declared_at, facts.reader)}")
+    ending = f". {since}. {_sms_reply(facts)}"
+    code = f" #{message_code(facts.message_id)}"
+    room = SMS_SEPTETS - len(opening) - len(ending) - len(code) - 1
+    page = f"{opening} {shorten(_sms_subject(facts), room)}{ending}"
+    return page + _link_that_fits(facts.link, SMS_SEPTETS - len(page) - len(code)) + code
+
+
+def _sms_subject(facts: PageFacts) -> str:
+    subject = fold(_subject(facts)).rstrip(" .")
+    if facts.reason is None:
+        return subject
+    return f"{shorten(fold(facts.reason).rstrip(' .'), _SMS_REASON)}. {subject}"
+
+
+def _sms_reply(facts: PageFacts) -> str:
+    if not facts.two_way:
+        return f"{_choose(facts.reader.language, 'Answer', 'Conteste')}: tocsin ack {facts.incident}"
+    number = incident_number(facts.incident)
+    return _choose(
+        facts.reader.language,
+        f"Reply {number}a take, {number}e escalate, {number}p pass",
+        f"Responda {number}a tomo, {number}e escala, {number}p paso",
+    )
+
+
+def _link_that_fits(link: str | None, room: int) -> str:
+    cost = septets(link) if link is not None else None
+    return f" {link}" if cost is not None and cost + 1 <= room else ""
+
+
+def _voice_page(facts: PageFacts) -> str:
+    language = facts.reader.language
+    number, rank = incident_number(facts.incident), facts.severity.rank
+    situation, title = _spoken(facts.situation, _VOICE_SITUATION), _spoken(facts.title, _VOICE_TITLE)
+    sentences = [
+        _choose(language, "This is the Tocsin crisis line.", "Esta es la línea de crisis Tocsin."),
+        _choose(language, f"Severity {rank}, incident {number}.", f"Gravedad {rank}, incidente {number}."),
+        f"{situation}." if situation else "",
+        f"{title}." if title and title != situation else "",
+        _since_spoken(facts),
+        f"{_spoken(facts.reason, _VOICE_REASON)}." if facts.reason else "",
+        "" if facts.two_way else _choose(
+            language,
+            f"To answer, use the command: tocsin, ack, incident {number}.",
+            f"Para contestar, use la orden: tocsin, ack, incidente {number}.",
+        ),
+    ]  # fmt: skip
+    if facts.possible_duplicate:
+        sentences.insert(0, _choose(language, "You may have had this call before.", "Quizá ya recibió esta llamada."))
+    return (_spoken_drill(language) if facts.drill else "") + " ".join(each for each in sentences if each)
+
+
+def _since_spoken(facts: PageFacts) -> str:
+    local = _local(facts.declared_at, facts.reader)
+    day, at = _SPOKEN_DAYS[facts.reader.language][local.weekday()], f"{local:%H:%M}"
+    return _choose(facts.reader.language, f"Since {day} at {at}.", f"Desde el {day} a las {at}.")
+
+
+def voice_menu(language: Language) -> str:
+    """The choice that a voice page offers; the same keys at every repetition."""
+    return _choose(
+        language,
+        "Press 4 to take charge, 5 to escalate, 6 to pass, or star to hear this again.",
+        "Pulse 4 para hacerse cargo, 5 para escalar, 6 para pasar, o asterisco para repetir.",
+    )
+
+
+def wrong_key(language: Language) -> str:
+    return _choose(language, "That key does nothing here.", "Esa tecla no hace nada aquí.")
+
+
+def nobody_pressed(language: Language) -> str:
+    """The last words of a voice page that was heard and not answered."""
+    return _choose(
+        language,
+        "Nothing was answered. The next person is being called. Goodbye.",
+        "No hubo respuesta. Se llama a la siguiente persona. Adiós.",
+    )
+
+
+def _slack_page(facts: PageFacts) -> str:
+    language = facts.reader.language
+    opening = f"{_drill_word(language)} " if facts.drill else ""
+    if facts.possible_duplicate:
+        opening += _choose(language, "(possible duplicate) ", "(posible duplicado) ")
+    lines = [
+        f"{opening}*{facts.severity.value} · {_escape_slack(_plain(facts.situation))}* — {facts.incident}",
+        f"*{_choose(language, 'What', 'Qué')}:* {_escape_slack(shorten(_plain(facts.title), _CHAT_TITLE))}",
+        f"*{_choose(language, 'Since', 'Desde')}:* {local_time(facts.declared_at, facts.reader)}",
+        f"*{_choose(language, 'Needs', 'Se necesita')}:* {_escape_slack(_need(facts))}",
+    ]
+    if facts.area:
+        lines.insert(2, f"*{_choose(language, 'Area', 'Área')}:* {_escape_slack(_plain(facts.area))}")
+    return "\n".join(lines)
+
+
+def answer_by_command(incident: str, language: Language) -> str:
+    """What a one-way channel says instead of its buttons."""
+    return f"{_choose(language, 'Answer with', 'Conteste con')} `tocsin ack {incident}`"
+
+
+def _console_page(facts: PageFacts) -> str:
+    language = facts.reader.language
+    opening = f"{_drill_word(language)} " if facts.drill else ""
+    duplicate = _choose(language, " (possible duplicate)", " (posible duplicado)") if facts.possible_duplicate else ""
+    rung = _choose(
+        language,
+        f"rung {facts.rung}, attempt {facts.attempt}",
+        f"peldaño {facts.rung}, intento {facts.attempt}",
+    )
+    rows = [
+        (_choose(language, "To", "Para"), f"{_plain(facts.name)} ({facts.contact}), {rung}"),
+        (_choose(language, "What", "Qué"), _plain(_subject(facts))),
+        (_choose(language, "Area", "Área"), _plain(facts.area or "")),
+        (_choose(language, "Since", "Desde"), local_time(facts.declared_at, facts.reader)),
+        (_choose(language, "Needs", "Pide"), _need(facts)),
+        (_choose(language, "Answer", "Conteste"), f"tocsin ack {facts.incident} --by {facts.contact}"),
+        (_choose(language, "Page", "Página"), facts.link or ""),
+    ]
+    head = f"{opening}{facts.severity.value} {facts.incident}{duplicate}"
+    return "\n".join([head, *(f"  {label:<9} {value}" for label, value in rows if value)])
+
+
+def already_taken(incident: str, by: str, at: datetime, reader: Reader) -> str:
+    when = local_time(at, reader)
+    return _choose(
+        reader.language,
+        f"{incident} was already taken by {by} at {when}. You need do nothing.",
+        f"{incident} ya lo tomó {by} ({when}). No tiene que hacer nada.",
+    )
+
+
+def took_charge(incident: str, reader: Reader) -> str:
+    english, spanish = f"You have taken charge of {incident}.", f"Usted se ha hecho cargo de {incident}."
+    return _choose(reader.language, english, spanish)
+
+
+def joined_support(incident: str, commander: str, reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        f"{commander} is in charge of {incident}. You have joined as support.",
+        f"{commander} está al mando de {incident}. Usted se ha unido como apoyo.",
+    )
+
+
+def escalated(incident: str, reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        f"{incident} is escalated: the next person is being called.",
+        f"{incident} se ha escalado: se llama a la siguiente persona.",
+    )
+
+
+def passed(incident: str, reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        f"You have passed on {incident}: the next person is being called.",
+        f"Usted ha pasado {incident}: se llama a la siguiente persona.",
+    )
+
+
+def not_understood(reader: Reader, incident: str | None = None) -> str:
+    """The reply to words that mean nothing to us; names the number to use where one is known."""
+    number = str(incident_number(incident)) if incident is not None else "<n>"
+    return _choose(
+        reader.language,
+        f"Not understood. Reply {number}a to take it, {number}e to escalate, {number}p to pass, {number}c to resolve.",
+        f"No se entiende. Responda {number}a tomo, {number}e escala, {number}p paso, {number}c resuelto.",
+    )
+
+
+def recovered_by_itself(incident: str, at: datetime, reader: Reader, *, needs_owner: bool) -> str:
+    """For the people who were paged: a mild incident is over; a grave one still wants somebody to own it."""
+    when = local_time(at, reader)
+    if needs_owner:
+        return _choose(
+            reader.language,
+            f"{incident} recovered by itself at {when}, needs an owner",
+            f"{incident} se recuperó solo ({when}), necesita responsable",
+        )
+    return _choose(
+        reader.language,
+        f"{incident} recovered by itself at {when}. Nobody else is called; you need do nothing.",
+        f"{incident} se recuperó solo ({when}). No se llama a nadie más; no tiene que hacer nada.",
+    )
+
+
+def ladder_stopped(incident: str, because: str, reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        f"{incident}: nobody else is called, because {because}. You need do nothing.",
+        f"{incident}: no se llama a nadie más, porque {because}. No tiene que hacer nada.",
+    )
+
+
+def update_text(incident: str, severity: Severity, text: str, next_by: datetime | None, reader: Reader) -> str:
+    """An update for staff and executives; the text is what was approved, word for word."""
+    return f"{incident} {severity.value}: {text}{_next_by(next_by, reader)}"
+
+
+def summary_text(
+    incident: str, severity: Severity, bottom_line: str, needs: str | None, next_by: datetime | None, reader: Reader
+) -> str:
+    """The executive summary in short: bottom line first, then the decision that is needed ("none" is an answer)."""
+    needed = needs or _choose(reader.language, "none", "nada")
+    bottom, need = _choose(reader.language, "Bottom line", "En resumen"), _choose(reader.language, "Needs", "Se pide")
+    return f"{incident} {severity.value}. {bottom}: {bottom_line} {need}: {needed}.{_next_by(next_by, reader)}"
+
+
+def _next_by(moment: datetime | None, reader: Reader) -> str:
+    if moment is None:
+        return ""
+    return f" {_choose(reader.language, 'Next by', 'Siguiente antes de')} {local_time(moment, reader)}."
+
+
+def local_time(moment: datetime, reader: Reader) -> str:
+    """`Sat 14:05` where the reader is; in UTC it says so."""
+    local = _local(moment, reader)
+    zone = " UTC" if local.utcoffset() is not None and str(local.tzinfo) == "UTC" else ""
+    return f"{_DAYS[reader.language][local.weekday()]} {local:%H:%M}{zone}"
+
+
+def _local(moment: datetime, reader: Reader) -> datetime:
+    try:
+        return moment.astimezone(ZoneInfo(reader.time_zone))
+    except (ZoneInfoNotFoundError, ValueError):  # a wrong zone must not cost a page: UTC, and the text says UTC
+        return moment.astimezone(ZoneInfo("UTC"))
+
+
+def _subject(facts: PageFacts) -> str:
+    parts = [part for part in (facts.situation.strip(), facts.title.strip()) if part]
+    return ": ".join(dict.fromkeys(parts))
+
+
+def _need(facts: PageFacts) -> str:
+    if facts.reason:
+        return _plain(facts.reason)
+    return _choose(facts.reader.language, "somebody to take charge", "alguien que se haga cargo")
+
+
+def _plain(text: str) -> str:
+    """One line without control characters or lone surrogates, which no provider's JSON or XML can carry."""
+    kept = (" " if unicodedata.category(each) in ("Cc", "Cs", "Cn") else each for each in text)
+    return " ".join("".join(kept).split())
+
+
+def _spoken(text: str, room: int) -> str:
+    return shorten(_plain(text), room).rstrip(" .")
+
+
+def _escape_slack(text: str) -> str:
+    # https://docs.slack.dev/messaging/formatting-message-text#escaping: also disarms <!channel> and <@U...>
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _drill_word(language: Language) -> str:
+    return _choose(language, "DRILL", "SIMULACRO")
+
+
+def _spoken_drill(language: Language) -> str:
+    return _choose(language, "Drill. This is only a drill. ", "Simulacro. Esto es solo un simulacro. ")
+
+
+def _choose(language: Language, english: str, spanish: str) -> str:
+    return english if language == "en" else spanish
