@@ -94,7 +94,7 @@ class Contact(_Frozen):
     def channels_for(self, *, drill: bool) -> tuple[ContactChannel, ...]:
         """The channels a page may use, in order. Empty means that this contact cannot be reached."""
         if drill and not self.drills:
-            return tuple(channel for channel in self.channels if channel.kind == ChannelKind.CONSOLE)
+            return tuple(channel for channel in self.channels if isinstance(channel, ConsoleChannel))
         return tuple(self.channels)
 
 

@@ -5,6 +5,7 @@ into contacts.yaml. Defaults come from shared/design/domain.md 2.4 (paging) and 
 """
 
 import hashlib
+import json
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -157,7 +158,7 @@ class Publication(_Frozen):
     to: Text
 
 
-class Plan(_Frozen):
+class _PlanBody(_Frozen):
     company: Text
     ladders: Annotated[dict[Slug, Ladder], Field(min_length=1)]
     severities: dict[Severity, Slug]
@@ -173,6 +174,18 @@ class Plan(_Frozen):
     publications: tuple[Publication, ...] = ()
     page_again_after: Duration = timedelta(minutes=15)
     """An answered call about something overdue starts again when it is still overdue this long after the answer."""
+
+
+class PlanFile(_PlanBody):
+    """plan.yaml as written: everything but the runbooks, which stand in files of their own."""
+
+    library: tuple[Slug, ...] = ()
+    """Runbooks that ship with Tocsin and are used as they are, by id."""
+
+
+class Plan(_PlanBody):
+    """The whole plan: what plan.yaml says, with every runbook."""
+
     runbooks: Annotated[tuple[Runbook, ...], Field(min_length=1)]
 
     def runbook(self, runbook_id: str) -> Runbook | None:
@@ -193,5 +206,7 @@ class Plan(_Frozen):
 
 
 def plan_version(plan: Plan) -> str:
-    """The plan's content hash: equal plans have equal versions, whatever their comments and order of files."""
-    return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:12]
+    """The plan's content hash: equal plans have equal versions, whatever their comments and order of keys."""
+    content = plan.model_dump(mode="json")
+    content["runbooks"].sort(key=lambda runbook: runbook["id"])
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
