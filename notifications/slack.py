@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from contacts.directory import ChannelKind
 from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable, Undeliverable
@@ -175,7 +176,7 @@ def _post_id(conversation: str, ts: object) -> str:
 def _refusal(error: SlackApiError) -> NotificationError:
     answer: Any = error.response
     # A body that is no JSON comes as aiohttp's response, any other as the SDK's own.
-    status = int(getattr(answer, "status_code", None) or getattr(answer, "status", 0))
+    status: int = answer.status_code if isinstance(answer, AsyncSlackResponse) else answer.status
     if status in (429, 503):
         return ProviderUnavailable(
             f"Slack asks to wait (HTTP {status}).", seconds(getattr(answer, "headers", {}).get("Retry-After"))

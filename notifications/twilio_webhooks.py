@@ -1,0 +1,136 @@
+"""What Twilio tells us: whether it is Twilio, what a person answered, and what became of a message or a call.
+
+https://www.twilio.com/docs/usage/webhooks/webhooks-security
+"""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from twilio.request_validator import RequestValidator
+
+from notifications.channel import Answer, DeliveryReport, DeliveryState
+from notifications.inbound import Verb, understood
+from notifications.twiml import is_machine
+
+Form = Mapping[str, str]
+
+_KEYS: dict[str, Verb] = {"4": "acknowledge", "5": "escalate", "6": "pass", "*": "repeat"}
+
+# https://www.twilio.com/docs/messaging/api/message-resource#message-status-values
+_MESSAGE_STATES: dict[str, DeliveryState] = {
+    "delivered": "delivered",
+    "read": "read",
+    "undelivered": "undelivered",
+    "failed": "failed",
+    "canceled": "failed",
+}
+# https://www.twilio.com/docs/voice/api/call-resource#call-status-values
+_CALL_STATES: dict[str, DeliveryState] = {
+    "busy": "busy",
+    "no-answer": "no-answer",
+    "failed": "failed",
+    "canceled": "failed",
+    "completed": "hung-up",
+}
+_SIP_NO_ANSWER = "480"
+
+
+class TwilioSignatures:
+    """Knows Twilio's requests by their signature, under any of the account's auth tokens (two while one is rotated)."""
+
+    def __init__(self, auth_tokens: Sequence[str]) -> None:
+        self._validators = tuple(RequestValidator(token) for token in auth_tokens if token)
+
+    def accept(self, url: str, form: Form, signature: str | None) -> bool:
+        """Whether Twilio signed this request. `url` is the public one with its query, as Twilio was given it."""
+        if not signature:
+            return False
+        return any(validator.validate(url, form, signature) for validator in self._validators)
+
+
+def read_form(body: bytes) -> dict[str, str]:
+    """The form in a request's body, empty fields included: they are signed too. Never raises."""
+    return dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True))
+
+
+def sms_answer(form: Form) -> Answer:
+    """What an inbound SMS says. Without an incident's number it is meant for the last one paged to that number."""
+    verb, incident = understood(form.get("Body", ""))
+    return Answer(
+        verb=verb,
+        incident=incident,
+        event_id=form.get("MessageSid") or form.get("SmsSid"),
+        sender=form.get("From"),
+    )
+
+
+def key_answer(message_id: str, form: Form, attempt: int = 1) -> Answer:
+    """What a key pressed in a call says; `unknown` for any other key and for silence (`heard_a_key` tells which).
+
+    `attempt` is the menu's, so that the same key at two menus is two answers and a repeated request is one.
+    """
+    digits = form.get("Digits", "")
+    return Answer(
+        verb=_KEYS.get(digits, "unknown"),
+        message_id=message_id,
+        event_id=f"{form.get('CallSid', '')}:{attempt}:{digits}",
+        sender=form.get("To"),
+    )
+
+
+def heard_a_key(form: Form) -> bool:
+    return bool(form.get("Digits"))
+
+
+def menu_attempt(query: str | None) -> int:
+    """The `attempt` of a gather URL; whatever is no count starts over at 1."""
+    return int(query) if query is not None and query.isascii() and query.isdigit() and len(query) < 4 else 1
+
+
+def status_report(message_id: str, form: Form) -> DeliveryReport:
+    """A status callback of a message or a call. A state that we do not know says only that Twilio has it."""
+    if form.get("CallSid"):
+        return _call_report(message_id, form)
+    sid, status = form.get("MessageSid", ""), form.get("MessageStatus", "")
+    return DeliveryReport(
+        message_id=message_id,
+        provider_id=sid,
+        state=_MESSAGE_STATES.get(status, "accepted"),
+        event_id=f"{sid}:{status}",
+        detail=_detail(status, form.get("ErrorCode")),
+    )
+
+
+def pick_up_report(message_id: str, form: Form) -> DeliveryReport:
+    """Twilio's request for a call's TwiML: proof that it has the call, and the moment it knows who picked up.
+
+    Only this request means `delivered`: the `answered` callback comes before the machine detection has ended.
+    """
+    sid, answered_by = form.get("CallSid", ""), form.get("AnsweredBy")
+    return DeliveryReport(
+        message_id=message_id,
+        provider_id=sid,
+        state="voicemail" if is_machine(answered_by) else "delivered",
+        event_id=f"{sid}:picked-up",
+        detail=answered_by or "",
+    )
+
+
+def _call_report(message_id: str, form: Form) -> DeliveryReport:
+    sid, status = form["CallSid"], form.get("CallStatus", "")
+    state = _CALL_STATES.get(status, "accepted")
+    if is_machine(form.get("AnsweredBy")):
+        state = "voicemail"
+    elif status == "failed" and form.get("SipResponseCode") == _SIP_NO_ANSWER:
+        state = "no-answer"
+    return DeliveryReport(
+        message_id=message_id,
+        provider_id=sid,
+        state=state,
+        event_id=f"{sid}:{status}",
+        detail=_detail(status, form.get("SipResponseCode") or form.get("ErrorCode")),
+    )
+
+
+def _detail(status: str, code: str | None) -> str:
+    return f"{status} ({code})" if code else status
