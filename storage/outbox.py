@@ -1,0 +1,204 @@
+"""The outbox: every effect on the outside world, from the commit that wants it to the provider's last word.
+
+pending -> sending -> sent -> delivered -> read, or failed | stale | unknown. Only the pager moves a row to `sending`,
+and only the holder of the claim writes its result.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    message_id: str
+    incident_id: str
+    escalation: str | None
+    kind: str
+    channel: str
+    contact: str
+    address: str
+    language: str
+    text: str
+    code: str
+    drill: bool
+    priority: int
+    """Smaller goes first: first pages before repeats before everything else, and worse severities before milder."""
+    due_at: float
+    state: str = "pending"
+    claim: str | None = None
+    attempts: int = 0
+    provider_id: str | None = None
+    detail: str | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+_COLUMNS = (
+    "message_id, incident_id, escalation, kind, channel, contact, address, language, text, code, drill, priority, "
+    "due_at, state, claim, attempts, provider_id, detail, created_at, updated_at"
+)
+_INSERT = f"INSERT INTO outbox ({_COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT (message_id) DO NOTHING"
+TERMINAL = ("failed", "stale", "delivered", "read")
+
+
+def insert(tx: Tx, rows: Sequence[OutboxRow]) -> None:
+    """Add rows. A row whose message id exists already is left as it is: asking twice is harmless."""
+    tx.many(_INSERT, [_values(row) for row in rows])
+
+
+def _values(row: OutboxRow) -> tuple[object, ...]:
+    return (
+        row.message_id,
+        row.incident_id,
+        row.escalation,
+        row.kind,
+        row.channel,
+        row.contact,
+        row.address,
+        row.language,
+        row.text,
+        row.code,
+        int(row.drill),
+        row.priority,
+        row.due_at,
+        row.state,
+        row.claim,
+        row.attempts,
+        row.provider_id,
+        row.detail,
+        row.created_at,
+        row.updated_at,
+    )
+
+
+def due(tx: Tx, now: float, limit: int) -> list[OutboxRow]:
+    """Pending rows whose time has come, most pressing first."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM outbox WHERE state = 'pending' AND due_at <= ? ORDER BY priority, due_at LIMIT ?",
+        (now, limit),
+    )
+    return [_row(row) for row in rows]
+
+
+def claim(tx: Tx, message_ids: Sequence[str], claimed_by: str, lease_until: float, now: float) -> list[OutboxRow]:
+    """Take pending rows for sending. Returns those that were still pending; the others are somebody else's or stale."""
+    taken: list[OutboxRow] = []
+    for message_id in message_ids:
+        changed = tx.execute(
+            "UPDATE outbox SET state = 'sending', claim = ?, lease_until = ?, attempts = attempts + 1, updated_at = ? "
+            "WHERE message_id = ? AND state = 'pending'",
+            (claimed_by, lease_until, now, message_id),
+        )
+        if changed:
+            row = get(tx, message_id)
+            if row is not None:
+                taken.append(row)
+    return taken
+
+
+def finish(
+    tx: Tx, message_id: str, claimed_by: str, state: str, provider_id: str | None, detail: str | None, now: float
+) -> bool:
+    """Write a claim's result. False when the claim was lost meanwhile; the fact is then kept by the caller."""
+    changed = tx.execute(
+        "UPDATE outbox SET state = ?, provider_id = COALESCE(?, provider_id), detail = ?, lease_until = NULL, "
+        "updated_at = ? WHERE message_id = ? AND state = 'sending' AND claim = ?",
+        (state, provider_id, detail, now, message_id, claimed_by),
+    )
+    return changed > 0
+
+
+def set_state(tx: Tx, message_id: str, state: str, provider_id: str | None, now: float) -> None:
+    """A provider's later word (delivered, read, failed) about a row, whoever claimed it."""
+    tx.execute(
+        "UPDATE outbox SET state = ?, provider_id = COALESCE(?, provider_id), updated_at = ? WHERE message_id = ?",
+        (state, provider_id, now, message_id),
+    )
+
+
+def give_back(tx: Tx, message_id: str, claimed_by: str, now: float) -> None:
+    """Return a row that was claimed and certainly not sent."""
+    tx.execute(
+        "UPDATE outbox SET state = 'pending', claim = NULL, lease_until = NULL, updated_at = ? "
+        "WHERE message_id = ? AND state = 'sending' AND claim = ?",
+        (now, message_id, claimed_by),
+    )
+
+
+def expired(tx: Tx, now: float, limit: int) -> list[OutboxRow]:
+    """Rows whose claim has run out: nobody knows whether they left."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM outbox WHERE state = 'sending' AND lease_until <= ? LIMIT ?", (now, limit)
+    )
+    return [_row(row) for row in rows]
+
+
+def orphaned(tx: Tx, claimed_by: str) -> list[OutboxRow]:
+    """Rows claimed by anybody but `claimed_by`: with one engine a home, by a process that is gone."""
+    rows = tx.all(f"SELECT {_COLUMNS} FROM outbox WHERE state = 'sending' AND claim <> ?", (claimed_by,))
+    return [_row(row) for row in rows]
+
+
+def unknown_since(tx: Tx, since: float, limit: int) -> list[OutboxRow]:
+    rows = tx.all(f"SELECT {_COLUMNS} FROM outbox WHERE state = 'unknown' AND updated_at >= ? LIMIT ?", (since, limit))
+    return [_row(row) for row in rows]
+
+
+def make_stale(tx: Tx, incident_id: str, escalation: str, now: float) -> list[OutboxRow]:
+    """Pending pages of an escalation will not leave. Returns calls already handed over, to be cancelled."""
+    tx.execute(
+        "UPDATE outbox SET state = 'stale', updated_at = ? "
+        "WHERE incident_id = ? AND escalation = ? AND state = 'pending'",
+        (now, incident_id, escalation),
+    )
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM outbox WHERE incident_id = ? AND escalation = ? AND channel = 'voice' "
+        "AND state = 'sent' AND provider_id IS NOT NULL",
+        (incident_id, escalation),
+    )
+    return [_row(row) for row in rows]
+
+
+def make_all_stale(tx: Tx, now: float) -> int:
+    """After a restore nothing that was pending leaves by itself: it is decided again. Returns how many."""
+    return tx.execute(
+        "UPDATE outbox SET state = 'stale', updated_at = ? WHERE state IN ('pending', 'sending')", (now,)
+    )
+
+
+def get(tx: Tx, message_id: str) -> OutboxRow | None:
+    row = tx.one(f"SELECT {_COLUMNS} FROM outbox WHERE message_id = ?", (message_id,))
+    return None if row is None else _row(row)
+
+
+def latest_to(tx: Tx, address: str, incident_id: str | None = None) -> OutboxRow | None:
+    """The last page that left for this address, of one incident or of any."""
+    where, more = ("AND incident_id = ? ", (incident_id,)) if incident_id is not None else ("", ())
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM outbox WHERE address = ? AND kind = 'page' AND state <> 'stale' {where}"
+        "ORDER BY created_at DESC, message_id DESC LIMIT 1",
+        (address, *more),
+    )
+    return None if row is None else _row(row)
+
+
+def of_incident(tx: Tx, incident_id: str) -> list[OutboxRow]:
+    rows = tx.all(f"SELECT {_COLUMNS} FROM outbox WHERE incident_id = ? ORDER BY created_at", (incident_id,))
+    return [_row(row) for row in rows]
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    return {str(state): int(count) for state, count in tx.all("SELECT state, COUNT(*) FROM outbox GROUP BY state")}
+
+
+def oldest_due(tx: Tx) -> float | None:
+    row = tx.one("SELECT MIN(due_at) FROM outbox WHERE state = 'pending'")
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def _row(row: tuple[object, ...]) -> OutboxRow:
+    values = list(row)
+    values[10] = bool(values[10])
+    return OutboxRow(*values)  # type: ignore[arg-type]  # the column list above is in the order of the fields

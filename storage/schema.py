@@ -1,0 +1,145 @@
+"""The tables, once, for SQLite and PostgreSQL; migrations/ brings a database there, forward only.
+
+Times in columns are seconds since the epoch (UTC) as double precision: comparable in both databases. The log's own
+times stand in the event bodies.
+"""
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+events = Table(
+    "events",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("schema", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("situation", Text, nullable=False),
+    Column("drill", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("commander", Text),
+    Column("plan_version", Text, nullable=False),
+    Column("declared_at", Double, nullable=False),
+    Column("next_update_by", Double),
+    Column("next_due_at", Double),
+    Column("is_open", Integer, nullable=False),
+    Column("quarantined", Text),
+    Index("incidents_next_due_at", "next_due_at"),
+    Index("incidents_is_open", "is_open", "number"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("escalation", Text),
+    Column("kind", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("drill", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("claim", Text),
+    Column("lease_until", Double),
+    Column("attempts", Integer, nullable=False),
+    Column("provider_id", Text),
+    Column("detail", Text),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("outbox_state", "state", "priority", "due_at"),
+    Index("outbox_incident", "incident_id"),
+    Index("outbox_address", "address", "created_at"),
+)
+
+open_keys = Table(
+    "open_keys",
+    metadata,
+    Column("dedup_key", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("firing", Integer, nullable=False),
+    Column("severity", Text, nullable=False),
+    Index("open_keys_incident", "incident_id"),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("dedup_key", Text, nullable=False),
+    Column("incident_id", Text, nullable=False),
+    Column("integration", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("signals_incident", "incident_id"),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("command_id", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("stored_at", Double, nullable=False),
+)
+
+directories = Table(
+    "directories",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("stored_at", Double, nullable=False),
+)
+
+drivers = Table(
+    "drivers",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("live", Integer, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("pid", Integer, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)
