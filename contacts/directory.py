@@ -41,7 +41,7 @@ Phone = Annotated[str, AfterValidator(possible_phone)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ConsoleChannel(_Frozen):

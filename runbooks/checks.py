@@ -1,0 +1,372 @@
+"""What the models cannot see: whether a plan and its directory fit together. Pure.
+
+Errors are what would leave somebody uncalled or something undecided; warnings are what works less well than it looks.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import chain
+from zoneinfo import ZoneInfo, available_timezones
+
+from contacts.directory import Authority, Contact, Directory
+from incidents.severity import Severity
+from runbooks.places import Finding, ModelPath, Weight
+from runbooks.plan import Decision, Ladder, Plan, Runbook, Step
+from runbooks.wording import nearest
+from signals.integration import Integration
+
+COMPENSATION_DECISION = "compensation"
+"""The decision that Tocsin asks by itself at the end of every incident; a runbook cannot have one of the same name."""
+
+# Set aside for fiction by the British and the North American numbering plans.
+_RESERVED_NUMBER = re.compile(r"^(\+447700900\d{3}|\+1\d{3}55501\d{2})$")
+_TWICE = "{!r} stands here twice."
+
+
+def check(plan: Plan, directory: Directory) -> list[Finding]:
+    """Every error and warning about a plan and its directory, in the order of the plan. Never raises."""
+    looks: tuple[Callable[[Plan, Directory], Iterator[Finding]], ...] = (
+        _ladders,
+        _severities,
+        _situations,
+        _integrations,
+        _references,
+        _compensation,
+        _publications,
+        _runbooks,
+        _contacts,
+        _roles,
+        _reach,
+    )
+    return list(chain.from_iterable(look(plan, directory) for look in looks))
+
+
+def _warning(path: ModelPath, sentence: str) -> Finding:
+    return Finding(path, sentence, Weight.WARNING)
+
+
+def _unknown(path: ModelPath, word: str, known: Iterable[str], where: str) -> Finding:
+    meant = nearest(word, tuple(known))
+    return Finding(path, f"{word!r} is not {where}" + (f"; did you mean {meant!r}?" if meant is not None else "."))
+
+
+def _repeated(named: Iterable[tuple[ModelPath, Hashable]], sentence: str) -> Iterator[Finding]:
+    """A finding for every path whose value an earlier one has. `sentence` may say `{}` for the value."""
+    seen: set[Hashable] = set()
+    for path, value in named:
+        if value in seen:
+            yield Finding(path, sentence.format(value))
+        seen.add(value)
+
+
+def _reference(directory: Directory, path: ModelPath, reference: str) -> Iterator[Finding]:
+    if reference.startswith("role:"):
+        if directory.role(reference.removeprefix("role:")) is None:
+            roles = [f"role:{role.id}" for role in directory.roles]
+            yield _unknown(path, reference, roles, "a role in contacts.yaml")
+    elif directory.contact(reference) is None:
+        people = [contact.id for contact in directory.contacts]
+        if directory.role(reference) is not None:
+            yield Finding(path, f"{reference!r} is a role; write it as 'role:{reference}'.")
+        else:
+            yield _unknown(path, reference, people, "a contact in contacts.yaml")
+
+
+# What the plan names
+
+
+def _ladders(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    for name, ladder in plan.ladders.items():
+        for path, references in _called(name, ladder):
+            for index, reference in enumerate(references):
+                yield from _reference(directory, (*path, index), reference)
+            yield from _called_twice(directory, path, references)
+
+
+def _called(name: str, ladder: Ladder) -> Iterator[tuple[ModelPath, tuple[str, ...]]]:
+    for index, rung in enumerate(ladder.rungs):
+        yield ("ladders", name, "rungs", index, "page"), rung.page
+    yield ("ladders", name, "in_extremis"), ladder.in_extremis
+
+
+def _called_twice(directory: Directory, path: ModelPath, references: tuple[str, ...]) -> Iterator[Finding]:
+    entries = [((*path, index), reference) for index, reference in enumerate(references)]
+    yield from _repeated(entries, "{!r} is called twice at once here.")
+    seen: dict[str, str] = {}
+    for entry, reference in entries:
+        contact = directory.resolve(reference)
+        if contact is None or seen.get(contact.id) == reference:
+            continue
+        if contact.id in seen:
+            yield _warning(entry, f"{reference!r} and {seen[contact.id]!r} are both {contact.name}, who is paged once.")
+        seen.setdefault(contact.id, reference)
+
+
+def _severities(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    for severity in Severity:
+        if severity not in plan.severities:
+            yield Finding(("severities",), f"{severity} has no ladder.")
+        if severity not in plan.cadence:
+            yield Finding(("cadence",), f"{severity} has no clocks.")
+    for severity, ladder in plan.severities.items():
+        if ladder not in plan.ladders:
+            yield _unknown(("severities", severity), ladder, plan.ladders, "one of the ladders")
+    used = {*plan.severities.values(), *(name for each in plan.situations.values() for name in each.ladder.values())}
+    for name in plan.ladders:
+        if name not in used:
+            yield _warning(("ladders", name), f"No severity and no situation uses the ladder {name!r}.")
+
+
+def _situations(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    known = [runbook.id for runbook in plan.runbooks]
+    for code, situation in plan.situations.items():
+        path: ModelPath = ("situations", code)
+        if situation.runbook not in known:
+            yield _unknown((*path, "runbook"), situation.runbook, known, "the id of a runbook")
+        for severity, ladder in situation.ladder.items():
+            if ladder not in plan.ladders:
+                yield _unknown((*path, "ladder", severity), ladder, plan.ladders, "one of the ladders")
+    used = {situation.runbook for situation in plan.situations.values()}
+    for index, runbook in enumerate(plan.runbooks):
+        if runbook.id not in used:
+            yield _warning(("runbooks", index, "id"), f"No situation uses the runbook {runbook.id!r}.")
+
+
+def _integrations(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    senders = plan.integrations
+    names = [(("integrations", index, "name"), each.name) for index, each in enumerate(senders)]
+    keys = [(("integrations", index, "key"), each.key) for index, each in enumerate(senders)]
+    yield from _repeated(names, "Another integration is called {!r} too.")
+    yield from _repeated(keys, "Another integration has this key too; every sender needs its own.")
+    for index, sender in enumerate(senders):
+        yield from _routes(plan, sender, ("integrations", index, "routes"))
+
+
+def _routes(plan: Plan, sender: Integration, path: ModelPath) -> Iterator[Finding]:
+    catch_all: int | None = None
+    for index, route in enumerate(sender.routes):
+        if route.situation not in plan.situations:
+            yield _unknown((*path, index, "situation"), route.situation, plan.situations, "one of the situations")
+        if catch_all is not None:
+            yield _warning((*path, index), f"This route is never reached: route {catch_all + 1} takes everything.")
+        elif not route.match:
+            catch_all = index
+    if catch_all is None:
+        yield _warning(path, f"What matches no route of {sender.name!r} is refused; end with a route without 'match'.")
+
+
+def _references(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    for field in ("executives", "operators"):
+        references: tuple[str, ...] = getattr(plan, field)
+        for index, reference in enumerate(references):
+            yield from _reference(directory, (field, index), reference)
+        yield from _called_twice(directory, (field,), references)
+    if not plan.executives and any(cadence.summary_every for cadence in plan.cadence.values()):
+        yield _warning(("cadence",), "Executive summaries are due, but 'executives' names nobody who receives them.")
+
+
+def _compensation(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    yield from _reference(directory, ("compensation", "decider"), plan.compensation.decider)
+    holders = [contact for contact in directory.contacts if any(map(_is_compensation, contact.authority))]
+    if not holders:
+        needed = "Nobody in contacts.yaml has authority for compensation, so no incident could ever be closed."
+        yield Finding(("compensation",), needed)
+        return
+    decider = directory.resolve(plan.compensation.decider)
+    if decider is not None and decider not in holders:
+        others = ", ".join(contact.name for contact in holders)
+        yield _warning(
+            ("compensation", "decider"), f"{decider.name} has no authority for compensation; {others} must do it."
+        )
+    if len(holders) == 1:
+        alone = f"Only {holders[0].name} has authority for compensation, and nobody decides their own proposal."
+        yield _warning(("compensation",), alone)
+    for index, contact in enumerate(directory.contacts):
+        for number, grant in enumerate(contact.authority):
+            if _is_compensation(grant) and not _in_currency(grant, plan.compensation.currency):
+                sentence = f"This authority covers nothing: the plan compensates in {plan.compensation.currency}."
+                yield _warning(("contacts", index, "authority", number), sentence)
+
+
+def _is_compensation(grant: Authority) -> bool:
+    return grant.may == "compensation"
+
+
+def _in_currency(grant: Authority, currency: str) -> bool:
+    return all(limit is None or limit.currency == currency for limit in (grant.per_customer, grant.total))
+
+
+def _publications(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    entries = [(("publications", index), each) for index, each in enumerate(plan.publications)]
+    yield from _repeated(
+        ((path, (each.audience, each.channel, each.to)) for path, each in entries),
+        "This audience gets every update here already.",
+    )
+    for path, publication in entries:
+        if publication.channel == "slack" and publication.to[:1] not in "CG":
+            yield Finding((*path, "to"), "A Slack channel is named by its id, such as C024BE7LH.")
+    told = {publication.audience for publication in plan.publications}
+    if "customers" not in told and any(cadence.update_every for cadence in plan.cadence.values()):
+        yield _warning(("cadence",), "Updates are due, but 'publications' has no place where customers can read them.")
+
+
+# What a runbook says
+
+
+def _runbooks(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    ids = [(("runbooks", index, "id"), runbook.id) for index, runbook in enumerate(plan.runbooks)]
+    yield from _repeated(ids, "Another runbook is called {!r} too.")
+    for index, runbook in enumerate(plan.runbooks):
+        path: ModelPath = ("runbooks", index)
+        yield from _steps(directory, runbook, (*path, "steps"))
+        yield from _decisions(directory, runbook, (*path, "decisions"))
+        yield from _circles(runbook, (*path, "steps"))
+
+
+def _steps(directory: Directory, runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
+    yield from _repeated([((*path, index, "id"), each.id) for index, each in enumerate(runbook.steps)], _TWICE)
+    for index, step in enumerate(runbook.steps):
+        yield from _reference(directory, (*path, index, "owner"), step.owner)
+        yield from _needs(step, runbook, (*path, index, "needs"))
+
+
+def _decisions(directory: Directory, runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
+    yield from _repeated([((*path, index, "id"), each.id) for index, each in enumerate(runbook.decisions)], _TWICE)
+    for index, decision in enumerate(runbook.decisions):
+        yield from _reference(directory, (*path, index, "decider"), decision.decider)
+        yield from _needs(decision, runbook, (*path, index, "needs"))
+        yield from _choice(decision, (*path, index))
+
+
+def _choice(decision: Decision, path: ModelPath) -> Iterator[Finding]:
+    if decision.id == COMPENSATION_DECISION:
+        yield Finding((*path, "id"), "Tocsin asks for 'compensation' by itself, in every incident; leave it out.")
+    options = [((*path, "options", index), option) for index, option in enumerate(decision.options)]
+    yield from _repeated(options, _TWICE)
+
+
+def _needs(task: Step | Decision, runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
+    steps = {step.id: step for step in runbook.steps}
+    for index, need in enumerate(task.needs):
+        if need not in steps:
+            yield _unknown((*path, index), need, steps, "a step of this runbook")
+
+
+def _circles(runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
+    """Steps that wait for themselves by way of others; each circle once, at its first step."""
+    steps = {step.id: step for step in runbook.steps}
+    told: set[str] = set()
+    for index, step in enumerate(runbook.steps):
+        circle = _circle_through(step.id, steps)
+        if circle and told.isdisjoint(circle):
+            told.update(circle)
+            yield Finding(
+                (*path, index, "needs"), f"These steps wait for each other: {' needs '.join((*circle, step.id))}."
+            )
+
+
+def _circle_through(start: str, steps: dict[str, Step]) -> tuple[str, ...]:
+    """The shortest way from a step by its needs back to itself; empty when there is none."""
+    ways: list[tuple[str, ...]] = [(start,)]
+    reached: set[str] = set()
+    for way in ways:
+        for need in steps[way[-1]].needs:
+            if need == start:
+                return way
+            if need in steps and need not in reached:
+                reached.add(need)
+                ways.append((*way, need))
+    return ()
+
+
+# What contacts.yaml says
+
+
+def _contacts(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    ids = [(("contacts", index, "id"), contact.id) for index, contact in enumerate(directory.contacts)]
+    yield from _repeated(ids, "Another contact is called {!r} too.")
+    for index, contact in enumerate(directory.contacts):
+        path: ModelPath = ("contacts", index)
+        channels = [((*path, "channels", number), (each.kind, each.to)) for number, each in enumerate(contact.channels)]
+        yield from _repeated(channels, "This channel stands here twice.")
+        if not _zone_exists(contact.time_zone):
+            yield _unknown((*path, "time_zone"), contact.time_zone, available_timezones(), "a time zone")
+        if _is_real(contact) and len(contact.channels) == 1:
+            yield _warning(
+                (*path, "channels"), f"{contact.name} has one channel; when that one is down they are not reached."
+            )
+
+
+def _zone_exists(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError: a folder of zones such as Europe
+        return False
+    return True
+
+
+def _roles(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    people = [contact.id for contact in directory.contacts]
+    ids = [(("roles", index, "id"), role.id) for index, role in enumerate(directory.roles)]
+    yield from _repeated(ids, "Another role is called {!r} too.")
+    for index, role in enumerate(directory.roles):
+        path: ModelPath = ("roles", index)
+        holders = {"responsible": role.responsible, "deputy": role.deputy, "second_deputy": role.second_deputy}
+        named = [((*path, field), holder) for field, holder in holders.items() if holder is not None]
+        for place, holder in named:
+            if holder not in people:
+                yield _unknown(place, holder, people, "a contact in contacts.yaml")
+        yield from _repeated(named, f"{{!r}} holds the role {role.id!r} already.")
+        if len(named) == 1:
+            yield _warning((*path, "id"), f"The role {role.id!r} has no deputy.")
+
+
+# Whether anybody is woken
+
+
+def _reach(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    if not any(map(_is_real, directory.contacts)):
+        rehearsal = "Everybody is on the console only: this plan can be rehearsed, but it cannot wake anybody."
+        yield _warning(("contacts",), rehearsal)
+    else:
+        yield from _unreachable_ends(plan, directory)
+        yield from _example_numbers(directory)
+    yield from _unreachable_drills(plan, directory)
+
+
+def _example_numbers(directory: Directory) -> Iterator[Finding]:
+    found = [
+        ("contacts", index, "channels", number, "to")
+        for index, contact in enumerate(directory.contacts)
+        for number, channel in enumerate(contact.channels)
+        if _RESERVED_NUMBER.match(channel.to)
+    ]
+    if found:
+        sentence = f"{len(found)} numbers are reserved for examples and reach nobody; this is the first."
+        yield _warning(found[0], sentence)
+
+
+def _is_real(contact: Contact) -> bool:
+    return any(channel.kind != "console" for channel in contact.channels)
+
+
+def _unreachable_ends(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    drills = {name for each in plan.situations.values() if each.drill for name in each.ladder.values()}
+    for name, ladder in plan.ladders.items():
+        people = [directory.resolve(reference) for reference in ladder.in_extremis]
+        if name not in drills and all(person is not None and not _is_real(person) for person in people):
+            sentence = "Nobody here has a phone or Slack: a call that gets this far would end unheard."
+            yield Finding(("ladders", name, "in_extremis"), sentence)
+
+
+def _unreachable_drills(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    for code, situation in plan.situations.items():
+        for name in sorted(set(situation.ladder.values())) if situation.drill else ():
+            ladder = plan.ladders.get(name)
+            called = chain.from_iterable(references for _, references in _called(name, ladder)) if ladder else ()
+            people = [contact for each in called if (contact := directory.resolve(each)) is not None]
+            if people and not any(person.channels_for(drill=True) for person in people):
+                sentence = (
+                    f"Nobody on the ladder {name!r} has a console or 'drills: true', so this drill reaches nobody."
+                )
+                yield _warning(("situations", code), sentence)

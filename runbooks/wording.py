@@ -1,0 +1,226 @@
+"""What pydantic found, as a sentence for the person who wrote the plan, at the place where it stands. Pure."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from runbooks.documents import Document, Spot
+from runbooks.places import ModelPath, Problem
+
+PATTERNS = {
+    r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$": "an id of lower-case letters, digits and hyphens such as tech-on-call",
+    r"^(role:)?[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$": "a contact such as ana, or a role such as role:duty-commander",
+    r"^[A-Z][A-Z0-9_]{1,62}$": "a situation's code of capitals, digits and underscores such as SERVICE_OUTAGE",
+    r"^[A-Z]{3}$": "a currency's code of three capitals such as EUR",
+    r"^[CDGUW][A-Z0-9]{2,}$": "a Slack id of a person or channel such as U024BE7LH (not its name)",
+    r"^[A-Za-z0-9_-]+$": "a key of letters, digits, hyphens and underscores",
+}
+"""What each pattern of the models asks for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    name: str
+    error: ErrorDetails
+    spot: Spot
+    known_keys: tuple[str, ...]
+
+    @property
+    def ctx(self) -> dict[str, Any]:
+        return self.error.get("ctx", {})
+
+    @property
+    def given(self) -> str:
+        return _kind_of(self.error["input"], self.spot.plain)
+
+
+def explain(model: type[BaseModel], document: Document, error: ErrorDetails) -> Problem:
+    """The problem behind one pydantic error of `document` read as `model`."""
+    path = path_of(error["loc"])
+    spot = document.spot(path)
+    mistake = _Mistake(_name_of(path), error, spot, keys_at(model, path[:-1]))
+    sentence = _SENTENCES.get(error["type"], _anything_else)(mistake)
+    at_key = error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
+    return Problem(spot.key if at_key and spot.key is not None else spot.value, sentence)
+
+
+def path_of(loc: tuple[int | str, ...]) -> ModelPath:
+    """Where a pydantic `loc` points: without `[key]`, and without the channel's kind, which follows its index."""
+    return tuple(
+        element
+        for index, element in enumerate(loc)
+        if element != "[key]"
+        and not (loc[max(index - 2, 0) : index][:1] == ("channels",) and type(loc[index - 1]) is int)
+    )
+
+
+def keys_at(model: type[BaseModel], path: ModelPath) -> tuple[str, ...]:
+    """The keys that the mapping at `path` may have, in the order of its model; empty where any key may stand."""
+    here: list[Any] = [model]
+    for element in path:
+        here = [inner for kind in here for inner in _inside(kind, element)]
+    models = [kind for kind in here if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return tuple(dict.fromkeys(name for each in models for name in each.model_fields))
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str | None:
+    """The known word that `word` was probably meant to be."""
+    found = get_close_matches(word, known, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def _inside(kind: Any, element: str | int) -> Iterator[Any]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = kind.model_fields.get(str(element))
+        if field is not None:
+            yield from _alternatives(field.annotation)
+    elif get_origin(kind) is tuple:
+        yield from _alternatives(get_args(kind)[0])
+    elif get_origin(kind) is dict:
+        yield from _alternatives(get_args(kind)[1])
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for each in get_args(annotation):
+            yield from _alternatives(each)
+    elif origin is not Literal:
+        yield annotation
+
+
+def _name_of(path: ModelPath) -> str:
+    if not path:
+        return "The file"
+    if isinstance(path[-1], int):
+        return f"Entry {path[-1] + 1} of {str(path[-2])!r}" if len(path) > 1 else f"Entry {path[-1] + 1}"
+    return repr(path[-1])
+
+
+def _kind_of(given: Any, plain: str | None) -> str:
+    match given:
+        case None:
+            return "empty"
+        case bool():
+            return f"the yes-or-no value {plain or given}"
+        case int() | float():
+            return f"the number {plain or given}"
+        case str():
+            return repr(given)
+        case list():
+            return "a list"
+    return "a mapping"
+
+
+def _missing(mistake: _Mistake) -> str:
+    return f"{mistake.name} is missing here."
+
+
+def _unknown_key(mistake: _Mistake) -> str:
+    key = str(mistake.error["loc"][-1])
+    if key == "runbooks":
+        return "'runbooks' is not a key here: each runbook stands in a file of its own in runbooks/."
+    meant = nearest(key, mistake.known_keys)
+    if meant is not None:
+        return f"{mistake.name} is not a key here; did you mean {meant!r}?"
+    return f"{mistake.name} is not a key here; the keys are {', '.join(mistake.known_keys)}."
+
+
+def _not_text(mistake: _Mistake) -> str:
+    given, plain = mistake.error["input"], mistake.spot.plain
+    if given is None:
+        return f"{mistake.name} is empty; text belongs here."
+    if isinstance(given, list | dict):
+        return f"{mistake.name} must be text, not {mistake.given}."
+    lost = " so that the plus is not lost" if plain is not None and plain.startswith("+") else ""
+    return (
+        f'{mistake.name} must be text, but YAML reads {plain} as {_reading(given)}; put it in quotes{lost}: "{plain}".'
+    )
+
+
+def _reading(given: Any) -> str:
+    return "yes or no" if isinstance(given, bool) else "a number"
+
+
+def _must_be(wanted: str) -> Callable[[_Mistake], str]:
+    return lambda mistake: f"{mistake.name} must be {wanted}, not {mistake.given}."
+
+
+def _one_of(mistake: _Mistake) -> str:
+    expected = str(mistake.ctx["expected"])
+    given = mistake.error["input"]
+    meant = nearest(str(given), tuple(re.findall(r"'([^']*)'", expected)))
+    hint = f"; did you mean {meant!r}?" if isinstance(given, str) and meant is not None else "."
+    return f"{mistake.name} must be {expected}, not {mistake.given}{hint}"
+
+
+def _wrong_kind(mistake: _Mistake) -> str:
+    return f"'kind' must be one of {mistake.ctx['expected_tags']}, not {str(mistake.ctx['tag'])!r}."
+
+
+def _no_kind(mistake: _Mistake) -> str:
+    return "'kind' is missing here."
+
+
+def _too_few(mistake: _Mistake) -> str:
+    least = mistake.ctx["min_length"]
+    return f"{mistake.name} needs at least {least} {'entry' if least == 1 else 'entries'}."
+
+
+def _too_little_text(mistake: _Mistake) -> str:
+    least = mistake.ctx["min_length"]
+    return f"{mistake.name} must not be empty." if least == 1 else f"{mistake.name} needs at least {least} characters."
+
+
+def _too_much_text(mistake: _Mistake) -> str:
+    return f"{mistake.name} is too long: at most {mistake.ctx['max_length']} characters."
+
+
+def _misfit(mistake: _Mistake) -> str:
+    pattern = str(mistake.ctx["pattern"])
+    wanted = PATTERNS.get(pattern, f"something that fits {pattern}")
+    return f"{mistake.name} must be {wanted}, not {mistake.given}."
+
+
+def _refused(mistake: _Mistake) -> str:
+    return f"{mistake.name}: {mistake.error['msg'].removeprefix('Value error, ')}."
+
+
+def _anything_else(mistake: _Mistake) -> str:
+    message = mistake.error["msg"]
+    return f"{mistake.name}: {message[:1].lower()}{message[1:]} (it is {mistake.given})."
+
+
+_SENTENCES: dict[str, Callable[[_Mistake], str]] = {
+    "missing": _missing,
+    "extra_forbidden": _unknown_key,
+    "string_type": _not_text,
+    "tuple_type": _must_be("a list"),
+    "dict_type": _must_be("a mapping (key: value)"),
+    "model_type": _must_be("a mapping (key: value)"),
+    "model_attributes_type": _must_be("a mapping (key: value)"),
+    "bool_type": _must_be("true or false"),
+    "int_type": _must_be("a whole number"),
+    "int_from_float": _must_be("a whole number"),
+    "timezone_aware": _must_be("a time with its zone such as 2027-01-31T00:00:00Z"),
+    "datetime_type": _must_be("a time with its zone such as 2027-01-31T00:00:00Z"),
+    "datetime_parsing": _must_be("a time with its zone such as 2027-01-31T00:00:00Z"),
+    "datetime_from_date_parsing": _must_be("a time with its zone such as 2027-01-31T00:00:00Z"),
+    "literal_error": _one_of,
+    "enum": _one_of,
+    "union_tag_invalid": _wrong_kind,
+    "union_tag_not_found": _no_kind,
+    "too_short": _too_few,
+    "string_too_short": _too_little_text,
+    "string_too_long": _too_much_text,
+    "string_pattern_mismatch": _misfit,
+    "value_error": _refused,
+}
