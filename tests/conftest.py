@@ -21,7 +21,7 @@ ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 # The programs that we did not write and that CI must meet. @pytest.mark.counterparty(name) takes these names.
 COUNTERPARTIES = ("twilio", "slack", "alertmanager", "prefect", "pagerduty-client", "chromium")
 
-_NODE_MOCKS = "node, then: npm ci --prefix tests/counterparties/node"
+_NODE_MOCKS = "node, then: npm ci --ignore-scripts --prefix tests/counterparties/node"
 
 
 def _missing(counterparty: str) -> str | None:

@@ -111,7 +111,7 @@ def test_a_counterparty_that_is_not_installed_is_left_out_with_the_way_to_instal
     code, output = run("@pytest.mark.counterparty('twilio')\ndef test_page(): pass", ci=False)
 
     assert code == 0
-    assert "needs node, then: npm ci --prefix tests/counterparties/node" in output
+    assert "needs node, then: npm ci --ignore-scripts --prefix tests/counterparties/node" in output
 
 
 def test_a_counterparty_nobody_knows_is_refused(run):
