@@ -52,10 +52,13 @@ class SlackChannel:
     kind = ChannelKind.SLACK
     gives_receipts = False
 
-    def __init__(self, token: str, base_url: str = BASE_URL, *, two_way: bool) -> None:
+    def __init__(
+        self, token: str, base_url: str = BASE_URL, *, two_way: bool, timeout_seconds: float = _POST_SECONDS
+    ) -> None:
         self.two_way = two_way
         self._token = token
         self._base_url = base_url
+        self._timeout_seconds = timeout_seconds
         self._client: AsyncWebClient | None = None
         self._conversations: dict[str, str] = {}
 
@@ -108,7 +111,7 @@ class SlackChannel:
             self._client = AsyncWebClient(
                 token=self._token,
                 base_url=self._base_url,
-                session=open_session(self._base_url, total=_POST_SECONDS),
+                session=open_session(self._base_url, total=self._timeout_seconds),
                 retry_handlers=[],
             )
             self._client.proxy = None  # the session knows the proxy, and for which hosts there is none

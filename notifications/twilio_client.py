@@ -15,7 +15,7 @@ from twilio.rest.api.v2010.account.call import CallList
 from twilio.rest.api.v2010.account.message import MessageList
 
 from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable, Undeliverable
-from notifications.connections import open_session, seconds, what_became_of_it
+from notifications.connections import TOTAL_SECONDS, open_session, seconds, what_became_of_it
 
 BASE_URL = "https://api.twilio.com"
 
@@ -37,6 +37,8 @@ class TwilioAccount:
     auth_token: str
     base_url: str = BASE_URL
     public_url: str | None = None
+    timeout_seconds: float = TOTAL_SECONDS
+    """For one request, from the first byte to the last."""
 
     def callback(self, duty: str, message_id: str) -> str | None:
         """`{public_url}/twilio/{duty}/{message_id}`, or None without a public URL."""
@@ -52,10 +54,10 @@ class PooledHttp(AsyncHttpClient):
     session has, and formats a dozen log lines a request whether or not anybody logs.
     """
 
-    def __init__(self, account_sid: str, auth_token: str, base_url: str) -> None:
+    def __init__(self, account: TwilioAccount) -> None:
         super().__init__(getLogger("twilio"), is_async=True)
-        self._auth = aiohttp.BasicAuth(account_sid, auth_token)
-        self._base_url = base_url
+        self._auth = aiohttp.BasicAuth(account.account_sid, account.auth_token)
+        self._account = account
         self._session: aiohttp.ClientSession | None = None
 
     async def request(  # type: ignore[override] # the SDK's own AsyncHttpClient overrides its base in the same way
@@ -70,7 +72,7 @@ class PooledHttp(AsyncHttpClient):
         allow_redirects: bool = False,
     ) -> Response:
         if self._session is None:
-            self._session = open_session(self._base_url)
+            self._session = open_session(self._account.base_url, self._account.timeout_seconds)
         body = urlencode(data, doseq=True).encode("ascii") if data else None
         async with self._session.request(
             method, uri, params=params, data=body, headers=headers, auth=self._auth, allow_redirects=False
@@ -94,7 +96,7 @@ class TwilioClient:
 
     def __init__(self, account: TwilioAccount) -> None:
         self.account = account
-        self._http = PooledHttp(account.account_sid, account.auth_token, account.base_url)
+        self._http = PooledHttp(account)
         client = Client(account.account_sid, account.auth_token, http_client=self._http)
         client.api.base_url = account.base_url
         # Kept, because every look-up through the client builds them anew.

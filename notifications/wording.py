@@ -20,7 +20,8 @@ from notifications.gsm7 import SMS_SEPTETS, fold, septets, shorten
 Language = Literal["en", "es"]
 
 _SMS_REASON = 60
-_VOICE_TITLE, _VOICE_SITUATION, _VOICE_REASON = 110, 60, 80  # with the menu 25 seconds at 15 characters a second
+_VOICE_CHARACTERS = 375  # with its menu: 25 seconds at 15 characters a second
+_VOICE_SITUATION, _VOICE_REASON = 60, 60
 _CHAT_TITLE = 300
 
 _DAYS = {
@@ -98,7 +99,7 @@ def notice_text(
     if channel is ChannelKind.SLACK:
         return opening + _escape_slack(spoken)
     if channel is ChannelKind.VOICE:
-        return f"{_spoken_drill(language) if drill else ''}{spoken}"
+        return f"{opening.strip().capitalize()}. {spoken}" if drill else spoken
     return opening + spoken
 
 
@@ -146,25 +147,40 @@ def _link_that_fits(link: str | None, room: int) -> str:
 
 
 def _voice_page(facts: PageFacts) -> str:
-    language = facts.reader.language
-    number, rank = incident_number(facts.incident), facts.severity.rank
-    situation, title = _spoken(facts.situation, _VOICE_SITUATION), _spoken(facts.title, _VOICE_TITLE)
+    before, after = _before_the_title(facts), _after_the_title(facts)
+    situation = _spoken(facts.situation, _VOICE_SITUATION)
+    spoken = " ".join([*before, situation, *after, voice_menu(facts.reader.language)])
+    title = _spoken(facts.title, max(_VOICE_CHARACTERS - len(spoken) - len("..  "), 0))
+    named = dict.fromkeys(each for each in (situation, title) if each)
+    return " ".join([*before, *(f"{each}." for each in named), *after])
+
+
+def _before_the_title(facts: PageFacts) -> list[str]:
+    language, number, rank = facts.reader.language, incident_number(facts.incident), facts.severity.rank
     sentences = [
+        _choose(language, "Drill. This is only a drill.", "Simulacro. Esto es solo un simulacro."),
+        _choose(language, "You may have had this call before.", "Quizá ya recibió esta llamada."),
         _choose(language, "This is the Tocsin crisis line.", "Esta es la línea de crisis Tocsin."),
         _choose(language, f"Severity {rank}, incident {number}.", f"Gravedad {rank}, incidente {number}."),
-        f"{situation}." if situation else "",
-        f"{title}." if title and title != situation else "",
-        _since_spoken(facts),
-        f"{_spoken(facts.reason, _VOICE_REASON)}." if facts.reason else "",
-        "" if facts.two_way else _choose(
-            language,
-            f"To answer, use the command: tocsin, ack, incident {number}.",
-            f"Para contestar, use la orden: tocsin, ack, incidente {number}.",
-        ),
-    ]  # fmt: skip
-    if facts.possible_duplicate:
-        sentences.insert(0, _choose(language, "You may have had this call before.", "Quizá ya recibió esta llamada."))
-    return (_spoken_drill(language) if facts.drill else "") + " ".join(each for each in sentences if each)
+    ]
+    said = (facts.drill, facts.possible_duplicate, True, True)
+    return [sentence for sentence, true in zip(sentences, said, strict=True) if true]
+
+
+def _after_the_title(facts: PageFacts) -> list[str]:
+    language, number = facts.reader.language, incident_number(facts.incident)
+    sentences = [_since_spoken(facts)]
+    if facts.reason:
+        sentences.append(f"{_spoken(facts.reason, _VOICE_REASON)}.")
+    if not facts.two_way:
+        sentences.append(
+            _choose(
+                language,
+                f"To answer, use the command: tocsin, ack, incident {number}.",
+                f"Para contestar, use la orden: tocsin, ack, incidente {number}.",
+            )
+        )
+    return sentences
 
 
 def _since_spoken(facts: PageFacts) -> str:
@@ -372,10 +388,6 @@ def _escape_slack(text: str) -> str:
 
 def _drill_word(language: Language) -> str:
     return _choose(language, "DRILL", "SIMULACRO")
-
-
-def _spoken_drill(language: Language) -> str:
-    return _choose(language, "Drill. This is only a drill. ", "Simulacro. Esto es solo un simulacro. ")
 
 
 def _choose(language: Language, english: str, spanish: str) -> str:
