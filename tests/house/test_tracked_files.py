@@ -100,7 +100,7 @@ def checkout(tmp_path: Path) -> Callable[[str, str], Path]:
     ("name", "text", "what"),
     [
         ("a.md", "see https://py" + "pi.org/project/x", "a registry's host"),
-        ("a.json", '"https://registry' + '.npmjs.org/x"', "a registry's host"),
+        ("a.json", '"https://registry.np' + 'mjs.org/x"', "a registry's host"),
         ("requirements.lock", "--index" + "-url file:///x", "an index address"),
         ("pip.conf", "find" + "-links = /opt/x", "an index address"),
         (".ci/run", "export PIP_EXTRA_INDEX" + "_URL=x", "an index address"),
