@@ -77,7 +77,7 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
         case e.PageFailed():
             return _page_failed(incident, event)
         case e.PageProven():
-            return _change_page(incident, event.message_id, proven=True)
+            return _page_proven(incident, event)
         case e.Acknowledged():
             return _acknowledged(incident, event)
         case e.SupportJoined():
@@ -86,7 +86,7 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
         case e.PagePassed():
             return _page_passed(incident, event)
         case e.HandedOver():
-            return replace(incident, commander=event.new)
+            return replace(incident, commander=event.new, took_charge_at=incident.took_charge_at or event.at)
         case e.StepOpened() | e.StepDone() | e.StepSkipped():
             return _step(incident, event)
         case e.UpdatePublished():
@@ -195,6 +195,13 @@ def _page_sent(incident: Incident, event: e.PageSent) -> Incident:
     if page is None or page.sent_at is not None:
         return incident
     return _change_page(incident, event.message_id, sent_at=event.at)
+
+
+def _page_proven(incident: Incident, event: e.PageProven) -> Incident:
+    page = incident.pages.get(event.message_id)
+    if page is None:
+        return incident
+    return _change_page(incident, event.message_id, proven=True, sent_at=page.sent_at or event.at)
 
 
 def _page_delivered(incident: Incident, event: e.PageDelivered) -> Incident:

@@ -58,8 +58,8 @@ def _timed_moves(incident: Incident, plan: Plan, directory: Directory, now: date
     if incident.commander is None:
         yield from _summary(incident, plan, directory)
         return
-    yield from _steps(incident, plan, now)
-    yield from _decisions(incident, plan, now)
+    yield from _steps(incident, plan)
+    yield from _decisions(incident, plan)
     yield from _summary(incident, plan, directory)
     yield from _overdue(incident, plan)
 
@@ -135,16 +135,16 @@ def _cause_gone(incident: Incident, escalation: Escalation) -> str | None:
 # --- the runbook -------------------------------------------------------------------------------------------------
 
 
-def _steps(incident: Incident, plan: Plan, now: datetime) -> Iterator[Timed]:
+def _steps(incident: Incident, plan: Plan) -> Iterator[Timed]:
     runbook = plan.runbook_of(incident.situation)
     if runbook is None or incident.resolved_at is not None:
         return
     for step in runbook.steps:
         if step.id in incident.steps or not _applies(step, incident):
             continue
-        if _ready(step.needs, incident, plan):
-            opened = now
-            yield _open_step(step, incident, opened), opened
+        ready_at = _ready_at(step.needs, incident, plan)
+        if ready_at is not None:
+            yield _open_step(step, incident, ready_at), ready_at
 
 
 def _open_step(step: Step, incident: Incident, opened: datetime) -> OpenStep:
@@ -165,30 +165,37 @@ def _applies(item: Step | Decision, incident: Incident) -> bool:
     return not item.when or incident.severity in item.when
 
 
-def _ready(needs: tuple[str, ...], incident: Incident, plan: Plan) -> bool:
-    """Whether everything that it waits for has ended. A step that does not apply here holds nobody up."""
+def _ready_at(needs: tuple[str, ...], incident: Incident, plan: Plan) -> datetime | None:
+    """When the last of what it waits for ended, or somebody took charge; None while it still waits.
+
+    A step that does not apply here holds nobody up.
+    """
     runbook = plan.runbook_of(incident.situation)
+    moments = [incident.took_charge_at or incident.declared_at]
     for need in needs:
         known = incident.steps.get(need)
         if known is not None:
-            if known.state is StepState.OPEN:
-                return False
+            if known.ended_at is None:
+                return None
+            moments.append(known.ended_at)
             continue
         planned = None if runbook is None else next((each for each in runbook.steps if each.id == need), None)
         if planned is not None and _applies(planned, incident):
-            return False
-    return True
+            return None
+    return max(moments)
 
 
-def _decisions(incident: Incident, plan: Plan, now: datetime) -> Iterator[Timed]:
+def _decisions(incident: Incident, plan: Plan) -> Iterator[Timed]:
     runbook = plan.runbook_of(incident.situation)
     for decision in runbook.decisions if runbook is not None and incident.resolved_at is None else ():
         if decision.id in incident.decisions or not _applies(decision, incident):
             continue
-        if _ready(decision.needs, incident, plan):
-            decide_by = max(incident.declared_at + decision.within, now + min(decision.within, LEAST_TIME_FOR_A_STEP))
-            ask = AskDecision(decision.id, decision.question, decision.options, decision.decider, decide_by, now)
-            yield ask, now
+        ready_at = _ready_at(decision.needs, incident, plan)
+        if ready_at is not None:
+            least = ready_at + min(decision.within, LEAST_TIME_FOR_A_STEP)
+            decide_by = max(incident.declared_at + decision.within, least)
+            ask = AskDecision(decision.id, decision.question, decision.options, decision.decider, decide_by, ready_at)
+            yield ask, ready_at
     if "compensation" not in incident.decisions and incident.compensation is None:
         at = incident.resolved_at or incident.declared_at + plan.compensation.open_after
         yield _ask_compensation(incident, plan, at), at

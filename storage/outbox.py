@@ -127,6 +127,15 @@ def give_back(tx: Tx, message_id: str, claimed_by: str, now: float) -> None:
     )
 
 
+def postpone(tx: Tx, message_id: str, claimed_by: str, due_at: float, detail: str, now: float) -> None:
+    """Return a row that was certainly not sent, to be tried at `due_at`."""
+    tx.execute(
+        "UPDATE outbox SET state = 'pending', claim = NULL, lease_until = NULL, due_at = ?, detail = ?, updated_at = ? "
+        "WHERE message_id = ? AND state = 'sending' AND claim = ?",
+        (due_at, detail, now, message_id, claimed_by),
+    )
+
+
 def expired(tx: Tx, now: float, limit: int) -> list[OutboxRow]:
     """Rows whose claim has run out: nobody knows whether they left."""
     rows = tx.all(

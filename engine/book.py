@@ -1,0 +1,44 @@
+"""The plans in use: the active one, the ones that open incidents have pinned, and the directory as it is now."""
+
+from incidents.errors import PlanInvalid
+from runbooks.plan import Plan
+from contacts.directory import Directory
+from storage.database import Tx
+from storage.plans import load_plan
+
+
+class PlanBook:
+    """`activate` swaps plan and directory at once; a pinned plan stays what it was when its incident was declared."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, Plan] = {}
+        self._active: tuple[str, Plan, Directory] | None = None
+
+    def activate(self, version: str, plan: Plan, directory: Directory) -> None:
+        self._plans[version] = plan
+        self._active = (version, plan, directory)
+
+    @property
+    def version(self) -> str:
+        return self._current()[0]
+
+    @property
+    def plan(self) -> Plan:
+        return self._current()[1]
+
+    @property
+    def directory(self) -> Directory:
+        return self._current()[2]
+
+    def pinned(self, tx: Tx, version: str) -> Plan:
+        """The plan of this version. One that cannot be read any more gives way to the active one: paging goes on."""
+        known = self._plans.get(version)
+        if known is None:
+            known = load_plan(tx, version) or self.plan
+            self._plans[version] = known
+        return known
+
+    def _current(self) -> tuple[str, Plan, Directory]:
+        if self._active is None:
+            raise PlanInvalid(["no plan is active"])
+        return self._active

@@ -1,0 +1,440 @@
+"""The one door. Whatever changes an incident comes through here, inside one transaction:
+load, decide, perform what is due, append events and outbox rows, update the read model.
+
+Two drivers cannot double anything: the writer's transaction is the incident's lock, and a move that has been made is no
+longer due. Everything in this module runs in the writer's thread; nothing here does I/O but through `tx`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from engine.book import PlanBook
+from engine.briefing import brief
+from engine.compose import Composer, digest, reader_of
+from incidents import commands as c
+from incidents import events as e
+from incidents.decide import decide, declare
+from incidents.errors import UnknownIncident
+from incidents.evolve import evolve, fold
+from incidents.ids import incident_id as id_of
+from incidents.state import Incident, Page, Status
+from notifications.wording import already_taken, ladder_stopped, recovered_by_itself, summary_text
+from runbooks.moves import (
+    AskDecision,
+    GiveUpOnReceipt,
+    IssueSummary,
+    Move,
+    Moves,
+    OpenStep,
+    PageContact,
+    SkipRung,
+    StartEscalation,
+    StopEscalation,
+)
+from runbooks.next_moves import next_moves, owed_update_by
+from runbooks.plan import Plan
+from storage import keys, log, outbox
+from storage.database import Tx
+from storage.outbox import OutboxRow
+
+COVER: dict[type, timedelta] = {
+    PageContact: timedelta(seconds=0.25),
+    SkipRung: timedelta(seconds=0.25),
+    GiveUpOnReceipt: timedelta(seconds=0.25),
+    StartEscalation: timedelta(seconds=0.25),
+    StopEscalation: timedelta(0),
+    OpenStep: timedelta(seconds=5),
+    AskDecision: timedelta(seconds=5),
+    IssueSummary: timedelta(seconds=30),
+}
+"""How long the engine leaves a due move to a live run before it makes it itself (architecture.md, sentence 6)."""
+
+_MOST_PASSES = 50
+_CACHED = 2_000
+
+May = Callable[[Move, Incident], bool]
+
+
+class Quarantined(UnknownIncident):
+    """The incident's log cannot be folded; it is set aside and the operators have been paged."""
+
+
+@dataclass(slots=True)
+class Change:
+    """One incident's way through the door: what it was, what it became, what leaves because of it."""
+
+    before: Incident | None
+    after: Incident
+    plan: Plan
+    events: list[e.Event] = field(default_factory=list)
+    rows: list[OutboxRow] = field(default_factory=list)
+    cancel: list[OutboxRow] = field(default_factory=list)
+    performed: list[tuple[Move, tuple[str, ...]]] = field(default_factory=list)
+    moves: Moves = Moves((), None)
+
+    def add(self, *events: e.Event) -> None:
+        """Fold events in. New events pass `evolve` before the commit."""
+        for event in events:
+            evolved = evolve(self.after, event)
+            if evolved is None:
+                raise ValueError(f"{event.kind} cannot follow nothing")
+            self.after = evolved
+            self.events.append(event)
+
+
+class Door:
+    """See the module. `by` is written into every event that a move makes: `engine` or `flow`."""
+
+    def __init__(self, composer: Composer, book: PlanBook, is_driven: Callable[[str], bool]) -> None:
+        self._composer = composer
+        self._book = book
+        self._is_driven = is_driven
+        self._cache: OrderedDict[str, Incident] = OrderedDict()
+
+    # --- public: each in a transaction of the caller ---
+
+    def declare(self, tx: Tx, now: datetime, make: Callable[[str], c.Declare]) -> Change:
+        """A new incident with its first pages, in this one transaction (invariant 1)."""
+        number = log.next_number(tx)
+        command = make(id_of(number))
+        events = declare(command, now)
+        first = fold(events[:1])
+        if first is None:
+            raise ValueError("a declaration declares nothing")
+        change = Change(None, first, self._book.pinned(tx, command.plan_version), [events[0]])
+        change.add(*events[1:])
+        self._perform(change, now, "engine", self._everything)
+        self._notices(change, now)
+        log.insert_incident(tx, change.after, number, _next_look(change))
+        self._append(tx, change, now)
+        return change
+
+    def apply(self, tx: Tx, incident_id: str, command: c.Command, now: datetime) -> Change:
+        """Carry out one command and whatever is due at once after it. Raises CommandRefused, UnknownIncident."""
+        change = self._open(tx, incident_id)
+        change.add(*decide(change.after, command, _not_before(change.after, now)))
+        return self._finish(tx, change, now)
+
+    def append(self, tx: Tx, incident_id: str, events: Callable[[Incident], list[e.Event]], now: datetime) -> Change:
+        """Append facts that no rule has to allow (the engine was away, a notice was queued)."""
+        change = self._open(tx, incident_id)
+        change.add(*events(change.after))
+        return self._finish(tx, change, now)
+
+    def perform_due(self, tx: Tx, incident_id: str, by: str, now: datetime, key: str | None = None) -> Change:
+        """Make the moves that are due: all that the engine may make now, or the one that a flow asks for by `key`.
+
+        A key that is no longer due performs nothing. The second call for the same move performs nothing.
+        """
+        change = self._open(tx, incident_id)
+        driven = self._is_driven(incident_id)
+        if key is not None:
+            self._perform(change, now, by, lambda move, _: _key_of(move) == key, once=True)
+        self._perform(change, now, "engine", self._allowance(now, driven=driven))
+        return self._store(tx, change, now)
+
+    def due(self, tx: Tx, incident_id: str, now: datetime) -> tuple[Incident, Moves]:
+        """What is due, without making it."""
+        change = self._open(tx, incident_id)
+        return change.after, next_moves(change.after, change.plan, self._book.directory, now)
+
+    def load(self, tx: Tx, incident_id: str) -> Incident:
+        """The incident as it stands. Raises UnknownIncident or Quarantined."""
+        return self._open(tx, incident_id).after
+
+    # --- steps of the way ---
+
+    def _open(self, tx: Tx, incident_id: str) -> Change:
+        known = log.version_of(tx, incident_id)
+        if known is None:
+            raise UnknownIncident(f"There is no incident {incident_id}.")
+        version, quarantined = known
+        if quarantined is not None:
+            raise Quarantined(f"{incident_id} is set aside because its log cannot be read: {quarantined}")
+        cached = self._cache.get(incident_id)
+        if cached is None or cached.version != version:
+            cached = fold(log.load_events(tx, incident_id))
+            if cached is None:
+                raise ValueError(f"the log of {incident_id} does not begin with a declaration")
+            if cached.version != version:
+                raise ValueError(f"the log of {incident_id} ends at {cached.version}, its row says {version}")
+        else:
+            self._cache.move_to_end(incident_id)
+        return Change(cached, cached, self._book.pinned(tx, cached.plan_version))
+
+    def _finish(self, tx: Tx, change: Change, now: datetime) -> Change:
+        driven = self._is_driven(change.after.id)
+        self._perform(change, now, "engine", self._allowance(now, driven=driven))
+        return self._store(tx, change, now)
+
+    def _store(self, tx: Tx, change: Change, now: datetime) -> Change:
+        if change.events:
+            self._notices(change, now)
+            change.plan = self._book.pinned(tx, change.after.plan_version)
+            log.update_incident(tx, change.after, _next_look(change))
+        else:
+            log.set_next_due(tx, change.after.id, _stamp(_next_look(change)))
+        self._append(tx, change, now)
+        return change
+
+    def _append(self, tx: Tx, change: Change, now: datetime) -> None:
+        if change.events:
+            self._stale(tx, change, now)
+            log.append(tx, change.after, change.events)
+            if change.rows:
+                outbox.insert(tx, change.rows)
+            self._keys(tx, change)
+        self._cache[change.after.id] = change.after
+        self._cache.move_to_end(change.after.id)
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
+
+    def _perform(self, change: Change, now: datetime, by: str, may: May, *, once: bool = False) -> None:
+        for _ in range(_MOST_PASSES):
+            directory = self._book.directory
+            change.moves = next_moves(change.after, change.plan, directory, now)
+            allowed = [move for move in change.moves.due if may(move, change.after)]
+            if not allowed:
+                return
+            for move in allowed:
+                self._make(change, move, now, by)
+            if once:
+                change.moves = next_moves(change.after, change.plan, directory, now)
+                return
+
+    def _allowance(self, now: datetime, *, driven: bool) -> May:
+        if not driven:
+            return self._everything
+        return lambda move, incident: _is_first_page(move, incident) or now >= move.due_at + COVER[type(move)]
+
+    @staticmethod
+    def _everything(_move: Move, _incident: Incident) -> bool:
+        return True
+
+    # --- making a move ---
+
+    def _make(self, change: Change, move: Move, now: datetime, by: str) -> None:
+        at = _not_before(change.after, now)
+        before = len(change.rows)
+        match move:
+            case PageContact():
+                self._page(change, move, at, by)
+            case SkipRung():
+                change.add(
+                    e.RungSkipped(at=at, by=by, escalation=move.escalation, rung=move.rung, because=move.because)
+                )
+            case GiveUpOnReceipt():
+                gave_up = c.RecordFailed(move.message_id, e.PageFailure.NO_RECEIPT, "no receipt in 60 s", by)
+                change.add(*decide(change.after, gave_up, at))
+            case StartEscalation():
+                change.add(
+                    e.EscalationStarted(
+                        at=at,
+                        by=by,
+                        escalation=move.escalation,
+                        escalation_kind=move.kind,
+                        subject=move.subject,
+                        because=move.because,
+                        due_at=move.due_at,
+                    )
+                )
+            case StopEscalation():
+                change.add(e.EscalationStopped(at=at, by=by, escalation=move.escalation, because=move.because))
+            case OpenStep():
+                self._open_step(change, move, at, by)
+            case AskDecision():
+                self._ask(change, move, at, by)
+            case IssueSummary():
+                self.summarise(change, move.number, move.recipients, at, by)
+        change.performed.append((move, tuple(row.message_id for row in change.rows[before:])))
+
+    def _page(self, change: Change, move: PageContact, at: datetime, by: str) -> None:
+        row = self._composer.page(change.after, move, change.plan, self._book.directory, at)
+        change.add(
+            e.PageRequested(
+                at=at,
+                by=by,
+                message_id=row.message_id,
+                escalation=move.escalation,
+                rung=move.rung,
+                contact=move.contact,
+                contact_index=move.contact_index,
+                attempt=move.attempt,
+                channel=move.channel,
+                due_at=move.due_at,
+                possible_duplicate=move.possible_duplicate,
+                expects_receipt=move.channel in self._composer.receipts,
+                text_sha256=digest(row.text),
+            )
+        )
+        change.rows.append(row)
+
+    def _open_step(self, change: Change, move: OpenStep, at: datetime, by: str) -> None:
+        change.add(
+            e.StepOpened(
+                at=at,
+                by=by,
+                step=move.step,
+                title=move.step_title,
+                owner=move.owner,
+                due_at=move.step_due_at,
+                required=move.required,
+                asks_evidence=move.asks_evidence,
+            )
+        )
+
+    def _ask(self, change: Change, move: AskDecision, at: datetime, by: str) -> None:
+        change.add(
+            e.DecisionRequested(
+                at=at,
+                by=by,
+                decision=move.decision,
+                question=move.question,
+                options=move.options,
+                decider=move.decider,
+                due_at=move.decide_by,
+            )
+        )
+        decider = self._book.directory.resolve(move.decider)
+        if decider is not None and decider.id != change.after.commander:
+            question = f"{change.after.id} asks you to decide by {move.decide_by:%H:%M} UTC: {move.question}"
+            self._tell(change, decider.id, f"decision-{move.decision}", question, f"decision {move.decision}", at, by)
+
+    def summarise(self, change: Change, number: int, recipients: tuple[str, ...], at: datetime, by: str) -> str:
+        """Issue an executive summary to these contacts; returns its whole text."""
+        incident = change.after
+        briefing = brief(incident, change.plan, self._book.directory, at)
+        sent: list[str] = []
+        for contact_id in recipients:
+            contact = self._book.directory.contact(contact_id)
+            if contact is None:
+                continue
+            message_id = f"{self._composer.epoch}.{incident.id}.summary-{number}.{contact_id}"
+            needs = "; ".join(briefing.needs) or None
+            short = summary_text(
+                incident.id,
+                incident.severity,
+                briefing.bottom_line,
+                needs,
+                briefing.next_update_by,
+                reader_of(contact),
+            )
+            row = self._composer.notice(incident, contact, message_id, short, "summary", at)
+            if row is not None:
+                change.rows.append(row)
+                sent.append(message_id)
+        change.add(
+            e.SummaryIssued(
+                at=at,
+                by=by,
+                number=number,
+                recipients=recipients,
+                text_sha256=digest(briefing.text),
+                messages=tuple(sent),
+            )
+        )
+        return briefing.text
+
+    def _tell(
+        self, change: Change, contact_id: str, name: str, sentence: str, about: str, at: datetime, by: str
+    ) -> None:
+        contact = self._book.directory.contact(contact_id)
+        if contact is None:
+            return
+        incident = change.after
+        message_id = f"{self._composer.epoch}.{incident.id}.{name}.{contact_id}"
+        row = self._composer.notice(incident, contact, message_id, sentence, "notice", at)
+        if row is not None:
+            change.rows.append(row)
+            change.add(
+                e.NoticeQueued(
+                    at=at, by=by, message_id=message_id, contact=contact_id, channel=row.channel, about=about
+                )
+            )
+
+    # --- what follows from a change ---
+
+    def _notices(self, change: Change, now: datetime) -> None:
+        """People whose phones rang for a round that has ended without them are told why."""
+        at = _not_before(change.after, now)
+        for event in list(change.events):
+            if isinstance(event, e.Acknowledged) and event.escalation.isdigit():
+                for contact_id in _paged_before(change, event.escalation, besides=event.contact):
+                    reader = reader_of(self._book.directory.contact(contact_id))
+                    taker = self._book.directory.contact(event.contact)
+                    who = taker.name if taker is not None else event.contact
+                    words = already_taken(change.after.id, who, event.at, reader)
+                    self._tell(change, contact_id, f"{event.escalation}.taken", words, "already taken", at, "engine")
+            elif isinstance(event, e.EscalationStopped) and event.escalation.isdigit() and _is_over(change):
+                recovered = any(isinstance(each, e.SignalRecovered) for each in change.events)
+                for contact_id in _paged_before(change, event.escalation, besides=None):
+                    reader = reader_of(self._book.directory.contact(contact_id))
+                    words = (
+                        recovered_by_itself(change.after.id, event.at, reader, needs_owner=False)
+                        if recovered
+                        else ladder_stopped(change.after.id, event.because, reader)
+                    )
+                    self._tell(change, contact_id, f"{event.escalation}.over", words, "no longer needed", at, "engine")
+
+    def _stale(self, tx: Tx, change: Change, now: datetime) -> None:
+        """Pages of an escalation that is over and have not left never will (invariant 4)."""
+        over = [
+            each.id
+            for each in (change.before.live_escalations if change.before is not None else ())
+            if not change.after.escalations[each.id].live
+        ]
+        for escalation in over:
+            change.cancel.extend(outbox.make_stale(tx, change.after.id, escalation, now.timestamp()))
+        if over:
+            change.rows = [row for row in change.rows if row.escalation not in over]
+
+    def _keys(self, tx: Tx, change: Change) -> None:
+        after = change.after
+        if after.status.is_open or change.before is None or not change.before.status.is_open:
+            return
+        if after.status is Status.MERGED and after.merged_into is not None:
+            keys.repoint(tx, after.id, after.merged_into)
+        else:
+            keys.release(tx, after.id)
+
+
+def _key_of(move: Move) -> str:
+    return move.key
+
+
+def _is_first_page(move: Move, incident: Incident) -> bool:
+    """The first page of a round never waits for a driver."""
+    if not isinstance(move, PageContact):
+        return False
+    return move.escalation.isdigit() and not incident.escalations[move.escalation].pages
+
+
+def _is_over(change: Change) -> bool:
+    """Whether nobody is called about the incident itself any more (a new round calls the same people again)."""
+    return change.after.live_round is None
+
+
+def _paged_before(change: Change, escalation: str, *, besides: str | None) -> list[str]:
+    pages: list[Page] = [page for page in change.after.pages.values() if page.escalation == escalation]
+    told = [page.contact for page in pages if page.sent_at is not None and page.contact != besides]
+    return list(dict.fromkeys(told))
+
+
+def _not_before(incident: Incident, now: datetime) -> datetime:
+    """Event times never decrease."""
+    return now if incident.last_event_at is None else max(now, incident.last_event_at)
+
+
+def _next_look(change: Change) -> datetime | None:
+    """When somebody must look again: at what is due and left to a driver, else when the next thing comes due."""
+    waiting = [move.due_at for move in change.moves.due]
+    return min([*waiting, *([] if change.moves.wake_at is None else [change.moves.wake_at])], default=None)
+
+
+def _stamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+__all__ = ["COVER", "Change", "Door", "Quarantined", "owed_update_by"]

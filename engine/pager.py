@@ -1,0 +1,293 @@
+"""The only caller of providers. Takes outbox rows, sends each once, and writes down what became of it.
+
+A row is claimed only at the moment it can be sent. What the provider says becomes an event through the door, so that a
+failure moves the ladder on in the same transaction. An unknown outcome counts as a failure at once; meanwhile the
+provider is asked for half a minute whether it has the message.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from contacts.directory import ChannelKind
+from engine.clock import Clock
+from engine.door import Change, Door
+from incidents import commands as c
+from incidents.errors import (
+    NotificationError,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    TocsinError,
+    Undeliverable,
+    UnknownIncident,
+)
+from incidents.events import PageFailure
+from notifications.channel import Channel, Message, Sent
+from storage import outbox
+from storage.database import Database, Tx
+from storage.outbox import OutboxRow
+
+log = logging.getLogger("tocsin.pager")
+
+BUDGET = 8.0
+"""Seconds that one provider call may take in all."""
+LEASE = 30.0
+"""Seconds that a claim holds."""
+ENQUIRE_FOR, ENQUIRE_EVERY = 30.0, 2.0
+LOOK_EVERY = 0.2
+MOST_NOTICE_ATTEMPTS = 6
+
+_FAILURE: dict[type[NotificationError], PageFailure] = {
+    Undeliverable: PageFailure.REFUSED,
+    ProviderUnavailable: PageFailure.PROVIDER_ERROR,
+    OutcomeUnknown: PageFailure.UNKNOWN,
+}
+
+
+class Pager:
+    """`run` works until cancelled; `nudge` says that there may be new rows."""
+
+    def __init__(
+        self,
+        database: Database,
+        door: Door,
+        channels: Mapping[ChannelKind, Channel],
+        clock: Clock,
+        name: str,
+        *,
+        publish: Callable[[Change], None],
+        link: Callable[[str, str], str | None],
+        checkpoint: Callable[[str], None],
+        slots: int = 100,
+    ) -> None:
+        self._database = database
+        self._door = door
+        self._channels = channels
+        self._clock = clock
+        self._name = name
+        self._publish = publish
+        self._link = link
+        self._checkpoint = checkpoint
+        self._slots = slots
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._nudged = asyncio.Event()
+        self.last_look_at = clock.monotonic()
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._sending)
+
+    def nudge(self) -> None:
+        self._nudged.set()
+
+    async def take_over(self) -> int:
+        """Rows that a process before this one had claimed: nobody knows whether they left. Returns how many."""
+        rows = self._database.read_now(lambda tx: outbox.orphaned(tx, self._name))
+        for row in rows:
+            await self._doubtful(row, row.claim or "", "the engine stopped while sending")
+        for row in self._database.read_now(lambda tx: outbox.unknown_since(tx, self._now() - ENQUIRE_FOR, 1000)):
+            self._enquire(row)
+        return len(rows)
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._nudged.clear()
+                self.last_look_at = self._clock.monotonic()
+                started = await self._start_due()
+                if not started or len(self._sending) >= self._slots:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._nudged.wait(), LOOK_EVERY)
+        finally:
+            for task in (*self._sending.values(), *self._asking.values()):
+                task.cancel()
+
+    async def cancel_calls(self, rows: Sequence[OutboxRow]) -> None:
+        """Calls that still ring for a ladder that is over. Best effort: a call that goes on does no harm."""
+        for row in rows:
+            channel = self._channels.get(ChannelKind(row.channel))
+            if channel is not None and row.provider_id is not None:
+                with contextlib.suppress(NotificationError):
+                    await channel.cancel(row.provider_id)
+
+    # --- claiming ---
+
+    async def _start_due(self) -> bool:
+        free = self._slots - len(self._sending)
+        if free <= 0:
+            return False
+        now = self._now()
+        waiting = self._database.read_now(lambda tx: outbox.due(tx, now, free))
+        if not waiting:
+            return False
+        wanted = [row.message_id for row in waiting if row.message_id not in self._sending]
+        if not wanted:
+            return False
+        claimed = await self._database.write(lambda tx: outbox.claim(tx, wanted, self._name, now + LEASE, now))
+        self._checkpoint("after claim")
+        for row in claimed:
+            task = asyncio.create_task(self._send(row))
+            self._sending[row.message_id] = task
+        return bool(claimed)
+
+    async def sweep(self) -> None:
+        """Claims of ours that have run out without a task behind them (the result could not be written)."""
+        rows = self._database.read_now(lambda tx: outbox.expired(tx, self._now(), 100))
+        for row in rows:
+            if row.message_id not in self._sending:
+                await self._doubtful(row, row.claim or "", "the claim ran out")
+
+    # --- sending ---
+
+    async def _send(self, row: OutboxRow) -> None:
+        try:
+            outcome = await self._hand_over(row)
+            self._checkpoint("provider accepted")
+            self._checkpoint("before record")
+            await self._record(row, outcome)
+        except TocsinError as error:
+            # The row stays claimed; `sweep` takes it up when the lease has run out.
+            log.error("result not recorded message=%s error=%s", row.message_id, error)
+        finally:
+            self._sending.pop(row.message_id, None)
+            self._nudged.set()
+
+    async def _hand_over(self, row: OutboxRow) -> Sent | NotificationError:
+        channel = self._channels.get(ChannelKind(row.channel))
+        if channel is None:
+            return Undeliverable(f"{row.channel} is not configured on this installation")
+        try:
+            async with asyncio.timeout(BUDGET):
+                return await channel.send(self._message(row))
+        except TimeoutError:
+            return OutcomeUnknown(f"no answer from the provider in {BUDGET:.0f} s")
+        except NotificationError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - an unforeseen error of an SDK must end as a failed page, not a lost one
+            log.exception("channel failed message=%s channel=%s", row.message_id, row.channel)
+            return OutcomeUnknown(f"{type(error).__name__}: {error}")
+
+    async def _record(self, row: OutboxRow, outcome: Sent | NotificationError) -> None:
+        if isinstance(outcome, Sent):
+            await self._write(lambda tx: self._sent(tx, row, outcome))
+        elif row.kind != "page":
+            await self._write(lambda tx: self._notice_failed(tx, row, outcome))
+        elif isinstance(outcome, OutcomeUnknown):
+            await self._doubtful(row, self._name, str(outcome))
+        else:
+            await self._write(lambda tx: self._failed(tx, row, outcome))
+
+    def _sent(self, tx: Tx, row: OutboxRow, sent: Sent) -> Change | None:
+        now = self._clock.now()
+        channel = self._channels[ChannelKind(row.channel)]
+        state = "sent" if channel.gives_receipts else "delivered"
+        held = outbox.finish(tx, row.message_id, self._name, state, sent.provider_id, None, now.timestamp())
+        if not held:
+            current = outbox.get(tx, row.message_id)
+            if current is not None and current.state == "unknown":
+                outbox.set_state(tx, row.message_id, state, sent.provider_id, now.timestamp())
+        if row.kind != "page" or row.escalation is None:
+            return None
+        command: c.Command = c.RecordSent(row.message_id, sent.provider_id, f"provider:{row.channel}")
+        change = self._apply(tx, row, command)
+        if change is not None and not channel.gives_receipts:
+            delivered = self._apply(tx, row, c.RecordDelivered(row.message_id, f"provider:{row.channel}"))
+            return delivered or change
+        return change
+
+    def _failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> Change | None:
+        now = self._clock.now().timestamp()
+        outbox.finish(tx, row.message_id, self._name, "failed", None, str(error), now)
+        failure = _FAILURE.get(type(error), PageFailure.PROVIDER_ERROR)
+        return self._apply(tx, row, c.RecordFailed(row.message_id, failure, str(error), f"provider:{row.channel}"))
+
+    def _notice_failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> Change | None:
+        """A notice that certainly did not leave is tried again with backoff; one in doubt is not sent twice."""
+        now = self._clock.now().timestamp()
+        if isinstance(error, ProviderUnavailable) and row.attempts < MOST_NOTICE_ATTEMPTS:
+            pause = max(error.retry_after or 0.0, 2.0**row.attempts)
+            outbox.postpone(tx, row.message_id, self._name, now + pause, str(error), now)
+        else:
+            state = "unknown" if isinstance(error, OutcomeUnknown) else "failed"
+            outbox.finish(tx, row.message_id, self._name, state, None, str(error), now)
+        return None
+
+    # --- doubt ---
+
+    async def _doubtful(self, row: OutboxRow, claimed_by: str, because: str) -> None:
+        """Unknown outcome: a failed delivery at once, and the provider is asked."""
+
+        def work(tx: Tx) -> Change | None:
+            now = self._clock.now().timestamp()
+            outbox.finish(tx, row.message_id, claimed_by, "unknown", None, because, now)
+            if row.kind != "page":
+                return None
+            failed = c.RecordFailed(row.message_id, PageFailure.UNKNOWN, because, f"provider:{row.channel}")
+            return self._apply(tx, row, failed)
+
+        await self._write(work)
+        self._enquire(row)
+
+    def _enquire(self, row: OutboxRow) -> None:
+        if row.kind == "page" and row.message_id not in self._asking:
+            self._asking[row.message_id] = asyncio.create_task(self._ask(row))
+
+    async def _ask(self, row: OutboxRow) -> None:
+        channel = self._channels.get(ChannelKind(row.channel))
+        until = self._clock.monotonic() + ENQUIRE_FOR
+        try:
+            while channel is not None and self._clock.monotonic() < until:
+                found = await self._recover(channel, row)
+                if found is not None:
+                    await self._write(lambda tx: self._proven(tx, row, found))
+                    return
+                await asyncio.sleep(ENQUIRE_EVERY)
+        finally:
+            self._asking.pop(row.message_id, None)
+
+    async def _recover(self, channel: Channel, row: OutboxRow) -> Sent | None:
+        try:
+            async with asyncio.timeout(BUDGET):
+                return await channel.recover(self._message(row))
+        except (TimeoutError, NotificationError):
+            return None
+        except Exception:
+            log.exception("enquiry failed message=%s channel=%s", row.message_id, row.channel)
+            return None
+
+    def _proven(self, tx: Tx, row: OutboxRow, found: Sent) -> Change | None:
+        outbox.set_state(tx, row.message_id, "sent", found.provider_id, self._clock.now().timestamp())
+        proven = c.RecordProven(row.message_id, found.provider_id, f"provider:{row.channel}")
+        return self._apply(tx, row, proven)
+
+    # --- small ---
+
+    def _apply(self, tx: Tx, row: OutboxRow, command: c.Command) -> Change | None:
+        """The incident's side of a row's fate. A row that belongs to no incident (a test page) has none."""
+        try:
+            return self._door.apply(tx, row.incident_id, command, self._clock.now())
+        except UnknownIncident:
+            return None
+
+    async def _write(self, work: Callable[[Tx], Change | None]) -> None:
+        change = await self._database.write(work)
+        if change is not None:
+            self._publish(change)
+
+    def _message(self, row: OutboxRow) -> Message:
+        return Message(
+            message_id=row.message_id,
+            incident=row.incident_id,
+            kind=row.kind,  # type: ignore[arg-type]  # the column holds what compose wrote, a MessageKind
+            to=row.address,
+            text=row.text,
+            language=row.language,  # type: ignore[arg-type]  # likewise "en" or "es"
+            code=row.code,
+            link=self._link(row.incident_id, row.contact),
+            drill=row.drill,
+        )
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()

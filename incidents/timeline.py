@@ -1,0 +1,102 @@
+"""The timeline: every event as one sentence that a person can read aloud. Pure; times are added by whoever shows it."""
+
+from typing import assert_never
+
+from incidents import events as e
+
+
+def sentence(event: e.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a kind
+    """What happened, in the past tense, without its time."""
+    match event:
+        case e.IncidentDeclared():
+            why = f" because {'; '.join(event.because)}" if event.because else ""
+            return f"Declared as {event.severity} {event.situation}{' (drill)' if event.drill else ''}: {event.title}{why}"
+        case e.SignalFolded():
+            return f"Another signal joined: {event.summary}"
+        case e.SignalRecovered():
+            return f"The monitor says it recovered: {event.summary}" + ("" if event.all_recovered else " (others still fire)")
+        case e.MachineAcknowledged():
+            return "The monitor acknowledged it" + ("" if event.stops else "; that stops nothing")
+        case e.SeverityChanged():
+            return f"Severity {event.old} became {event.new}: {event.because}"
+        case e.EscalationStarted():
+            return f"Calling people ({event.escalation}): {event.because}"
+        case e.EscalationStopped():
+            return f"Stopped calling people ({event.escalation}): {event.because}"
+        case e.PageRequested():
+            copy = ", possibly a duplicate" if event.possible_duplicate else ""
+            return f"Paging {event.contact} by {event.channel} (rung {event.rung}, attempt {event.attempt}{copy})"
+        case e.RungSkipped():
+            return f"Rung {event.rung} was skipped: {event.because}"
+        case e.PageSent():
+            return f"The provider took the page {event.message_id}"
+        case e.PageDelivered():
+            return f"The page {event.message_id} was delivered"
+        case e.PageFailed():
+            return f"The page {event.message_id} failed ({event.failure}){': ' + event.because if event.because else ''}"
+        case e.PageProven():
+            return f"The page {event.message_id} was found at the provider after all"
+        case e.Acknowledged():
+            what = "took charge" if event.escalation.isdigit() else f"took {event.escalation}"
+            return f"{event.contact} {what} (by {event.channel})"
+        case e.SupportJoined():
+            return f"{event.contact} joined as support"
+        case e.PagePassed():
+            return f"{event.contact} {'escalated' if event.escalates else 'passed'}: the next one now"
+        case e.HandedOver():
+            note = f": {event.note}" if event.note else ""
+            return f"{event.new} is in command" + (f", after {event.old}" if event.old else "") + note
+        case e.StepOpened():
+            return f"Step {event.step} opened for {event.owner}, due {event.due_at:%H:%M} UTC: {event.title}"
+        case e.StepDone():
+            return f"Step {event.step} done" + (f": {event.evidence}" if event.evidence else "")
+        case e.StepSkipped():
+            return f"Step {event.step} skipped: {event.because}"
+        case e.NoteAdded():
+            return f"Note: {event.text}"
+        case e.UpdatePublished():
+            until = f" Next update by {event.next_update_by:%H:%M} UTC." if event.next_update_by is not None else ""
+            return f"Update {event.number} for {event.audience}: {event.text}{until}"
+        case e.SummaryIssued():
+            return f"Executive summary {event.number} went to {', '.join(event.recipients)}"
+        case e.NoticeQueued():
+            return f"{event.contact} is told by {event.channel}: {event.about}"
+        case e.DecisionRequested():
+            return f"Decision asked of {event.decider} by {event.due_at:%H:%M} UTC: {event.question}"
+        case e.DecisionMade():
+            return f"Decided {event.decision}: {event.choice}, because {event.because}"
+        case e.CompensationProposed():
+            return f"Compensation proposed by {event.requester}: {_compensation(event)}"
+        case e.CompensationDecided():
+            return f"Compensation decided by {event.decided_by} ({event.authority}): {_compensation(event)}"
+        case e.CustomersInformed():
+            return f"The customers were told ({event.how}): {event.text}"
+        case e.Resolved():
+            return f"Resolved: {event.note}"
+        case e.RecoveryConfirmed():
+            return f"Recovery confirmed from the customers' side: {event.evidence}"
+        case e.Reopened():
+            return f"Reopened: {event.because}"
+        case e.Replanned():
+            return f"Continues under plan {event.plan_version}: {event.because}"
+        case e.StoodDown():
+            return f"Stood down: {event.because}"
+        case e.Merged():
+            return f"Merged into {event.into}"
+        case e.Closed():
+            return "Closed"
+        case e.EngineWasAway():
+            skipped = f" Not done meanwhile: {'; '.join(event.skipped)}." if event.skipped else ""
+            return f"Tocsin itself was away from {event.since:%H:%M:%S} to {event.until:%H:%M:%S} UTC.{skipped}"
+        case e.ClockJumped():
+            return f"The computer's clock jumped by {event.seconds} s"
+        case e.Unknown():
+            return f"An event of a kind that this version does not know: {event.original_kind}"
+        case _:
+            assert_never(event)
+
+
+def _compensation(event: e.CompensationProposed | e.CompensationDecided) -> str:
+    if event.per_customer is None:
+        return f"nothing for {event.population} ({event.reason}): {event.rationale}"
+    return f"{event.per_customer} for each of {event.population_count} customers ({event.population}): {event.rationale}"
