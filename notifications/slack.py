@@ -87,9 +87,8 @@ class SlackChannel:
     async def recover(self, message: Message) -> Sent | None:
         """Look for our metadata among the last messages of the conversation. Needs the scopes `*:history`."""
         conversation = await self._conversation(message.to)
-        answer = await self._asked(
-            self._connected().conversations_history(channel=conversation, include_all_metadata=True, limit=_LISTED)
-        )
+        question = {"channel": conversation, "include_all_metadata": "true", "limit": str(_LISTED)}
+        answer = await self._asked("conversations.history", question)
         for posted in answer.get("messages") or []:
             metadata = posted.get("metadata") or {}
             payload = metadata.get("event_payload") or {}
@@ -123,18 +122,19 @@ class SlackChannel:
             return to
         known = self._conversations.get(to)
         if known is None:
-            answer = await self._asked(self._connected().conversations_open(users=to))
+            answer = await self._asked("conversations.open", {"users": to})
             known = str((answer.get("channel") or {}).get("id") or "")
             if not known:
                 raise ProviderUnavailable("Slack opened a conversation but did not name it.")
             self._conversations[to] = known
         return known
 
-    async def _asked(self, call: Any) -> Any:
+    async def _asked(self, method: str, question: dict[str, str]) -> Any:
         """A question that posts nothing: without an answer it is unavailable, never of unknown outcome."""
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
-                return await call
+                # As a form, which every method takes; the SDK's own methods would put it into the query.
+                return await self._connected().api_call(method, data=question)
         except SlackApiError as error:
             refusal = _refusal(error)
             raise ProviderUnavailable(str(refusal)) if isinstance(refusal, OutcomeUnknown) else refusal from error

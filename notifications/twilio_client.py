@@ -1,5 +1,6 @@
 """One Twilio account: the official SDK on a pooled asynchronous connection, and what each refusal means for a page."""
 
+from base64 import b64encode
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from logging import getLogger
@@ -56,7 +57,8 @@ class PooledHttp(AsyncHttpClient):
 
     def __init__(self, account: TwilioAccount) -> None:
         super().__init__(getLogger("twilio"), is_async=True)
-        self._auth = aiohttp.BasicAuth(account.account_sid, account.auth_token)
+        pair = f"{account.account_sid}:{account.auth_token}".encode()
+        self._authorization = {"Authorization": f"Basic {b64encode(pair).decode('ascii')}"}
         self._account = account
         self._session: aiohttp.ClientSession | None = None
 
@@ -75,7 +77,12 @@ class PooledHttp(AsyncHttpClient):
             self._session = open_session(self._account.base_url, self._account.timeout_seconds)
         body = urlencode(data, doseq=True).encode("ascii") if data else None
         async with self._session.request(
-            method, uri, params=params, data=body, headers=headers, auth=self._auth, allow_redirects=False
+            method,
+            uri,
+            params=params,
+            data=body,
+            headers={**(headers or {}), **self._authorization},
+            allow_redirects=False,
         ) as answer:
             text = (await answer.read()).decode("utf-8", errors="replace")
             if answer.status in _BUSY:

@@ -10,17 +10,18 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
-from aiohttp import web
 
 from tests.support.misbehaving_provider import MisbehavingProvider
 from tests.support.phones import VoiceRobot
@@ -106,7 +107,11 @@ def _node_program(*path: str) -> list[str]:
 
 @dataclass
 class Emulators:
-    """npm `emulate`: a stateful Twilio and a stateful Slack, with their own records of what they were given."""
+    """npm `emulate`: a stateful Twilio and a stateful Slack, with their own records of what they were given.
+
+    Its methods block. `text_us` and `..._becomes` return after our callback has answered: where the server that is
+    called back runs in the test's own event loop, call them through `asyncio.to_thread`.
+    """
 
     twilio_url: str
     slack_url: str
@@ -249,42 +254,70 @@ class Request:
         return json.loads(self.body)
 
 
-Reply = Callable[[Request], web.Response]
+@dataclass(frozen=True)
+class Reply:
+    """What a recorder answers."""
+
+    body: str = "{}"
+    content_type: str = "application/json"
+    status: int = 200
 
 
-@dataclass
 class Recorder:
-    """A web server that keeps every request; `replies[path prefix]` says what it answers, 200 and `{}` otherwise."""
+    """A web server that keeps every request; `replies[path prefix]` says what it answers, 200 and `{}` otherwise.
 
-    url: str
-    requests: list[Request] = field(default_factory=list)
-    replies: dict[str, Reply] = field(default_factory=dict)
+    In threads of its own, so that a test may block, or not be asynchronous at all, while somebody calls it.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.requests: list[Request] = []
+        self.replies: dict[str, Callable[[Request], Reply]] = {}
+        self.url = f"http://127.0.0.1:{port}"
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
 
     def at(self, prefix: str) -> list[Request]:
+        """The requests below this path so far, in order."""
         return [each for each in self.requests if each.url.removeprefix(self.url).startswith(prefix)]
 
-    async def handle(self, request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        kept = Request(request.method, self.url + request.path_qs, headers, await request.read())
-        self.requests.append(kept)
-        for prefix, reply in self.replies.items():
-            if request.path.startswith(prefix):
-                return reply(kept)
-        return web.json_response({})
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _answer(self, request: Request) -> Reply:
+        self.requests.append(request)
+        path = request.url.removeprefix(self.url)
+        return next((reply(request) for prefix, reply in self.replies.items() if path.startswith(prefix)), Reply())
+
+    def _handler(recorder) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's here
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                reply = recorder._answer(Request(self.command, recorder.url + self.path, headers, body))
+                written = reply.body.encode()
+                self.send_response(reply.status)
+                self.send_header("Content-Type", reply.content_type)
+                self.send_header("Content-Length", str(len(written)))
+                self.end_headers()
+                self.wfile.write(written)
+
+            do_GET = do_PUT = do_POST  # noqa: N815 - http.server finds them by these names
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                """Nothing: what came is in `requests`."""
+
+        return Handler
 
 
 @pytest.fixture
-async def recorder() -> AsyncIterator[Recorder]:
+def recorder() -> Iterator[Recorder]:
     """Somebody outside who is told things: a public URL, a webhook's target."""
-    port = free_port()
-    found = Recorder(f"http://127.0.0.1:{port}")
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", found.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    found = Recorder(free_port())
     yield found
-    await runner.cleanup()
+    found.stop()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ A reverse proxy in front of it: it sees each call that is created, asks the call
 """
 
 import asyncio
+import base64
 import json
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
@@ -43,7 +44,8 @@ class VoiceRobot:
         self._upstream = upstream
         self._account_sid = account_sid
         self._signer = RequestValidator(auth_token)
-        self._auth = aiohttp.BasicAuth(account_sid, auth_token)
+        pair = base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
+        self._authorization = {"Authorization": f"Basic {pair}"}
         self._phones: dict[str, Phone] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
 
@@ -144,7 +146,7 @@ class VoiceRobot:
         """The emulator moves the call on and sends the signed status callback."""
         simulate = f"{self._upstream}/_twilio/simulate/call-status"
         form = {"CallSid": sid, "Status": status}
-        async with self._session.post(simulate, data=form, auth=self._auth) as answer:
+        async with self._session.post(simulate, data=form, headers=self._authorization) as answer:
             answer.raise_for_status()
         if status not in ("queued", "ringing", "in-progress"):
             phone.ended_with.append(status)

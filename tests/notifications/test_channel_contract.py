@@ -1,0 +1,249 @@
+"""One contract for every channel, each against a real counterparty with its own record of what it was given."""
+
+import io
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from contacts.directory import ChannelKind
+from incidents.errors import ProviderUnavailable, Undeliverable
+from notifications.channel import Channel, Message, Sent
+from notifications.channels import ChannelSettings, build_channels
+from notifications.wording import message_code
+from tests.support.counterparties import Emulators, Recorder, free_port
+
+CONSOLE = pytest.param(ChannelKind.CONSOLE, id="console")
+SMS = pytest.param(ChannelKind.SMS, id="sms", marks=pytest.mark.counterparty("twilio"))
+VOICE = pytest.param(ChannelKind.VOICE, id="voice", marks=pytest.mark.counterparty("twilio"))
+SLACK = pytest.param(ChannelKind.SLACK, id="slack", marks=pytest.mark.counterparty("slack"))
+
+EVERY_CHANNEL = pytest.mark.parametrize("kind", [CONSOLE, SMS, VOICE, SLACK])
+WITH_A_PROVIDER = pytest.mark.parametrize("kind", [SMS, VOICE, SLACK])
+
+
+@dataclass
+class Line:
+    """A channel, one address on it, and how many copies of a message the other side has."""
+
+    channel: Channel
+    to: str
+    copies: Callable[[Message], int]
+
+    def message(self, message_id: str, text: str = "Card payments fail") -> Message:
+        code = message_code(message_id)
+        return Message(message_id, "INC-7", "page", self.to, f"{text} #{code}", "en", code, link=None)
+
+
+Connect = Callable[..., Line]
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, kind: ChannelKind) -> ChannelSettings:
+    """Settings that work; the console needs no counterparty."""
+    if kind is ChannelKind.CONSOLE:
+        return ChannelSettings()
+    return _settings(request.getfixturevalue("emulators"), request.getfixturevalue("recorder"))
+
+
+@pytest.fixture
+async def connect(
+    request: pytest.FixtureRequest, kind: ChannelKind, settings: ChannelSettings
+) -> AsyncIterator[Connect]:
+    """Build the line under test; what is given overrides the settings that work."""
+    opened: list[Channel] = []
+
+    def build(**overrides: object) -> Line:
+        stream = io.StringIO()
+        channels = build_channels(replace(settings, **overrides), stream)  # type: ignore[arg-type]
+        opened.extend(channels.values())
+        return _line(kind, channels[kind], stream, request)
+
+    yield build
+    for channel in opened:
+        await channel.close()
+
+
+def _settings(emulators: Emulators, recorder: Recorder) -> ChannelSettings:
+    return ChannelSettings(
+        public_url=recorder.url,
+        twilio_account_sid=emulators.account_sid,
+        twilio_auth_tokens=(emulators.auth_token,),
+        twilio_from=emulators.number,
+        twilio_base_url=emulators.twilio_url,
+        slack_bot_token=emulators.slack_token,
+        slack_signing_secret="slack_test_signing_secret",
+        slack_base_url=emulators.slack_url,
+    )
+
+
+def _line(kind: ChannelKind, channel: Channel, stream: io.StringIO, request: pytest.FixtureRequest) -> Line:
+    if kind is ChannelKind.CONSOLE:
+        return Line(channel, "ops", lambda message: stream.getvalue().count(message.text))
+    emulators: Emulators = request.getfixturevalue("emulators")
+    number = f"+1202555{free_port() % 10000:04d}"  # a number of this test's own: the emulators live for the whole run
+    if kind is ChannelKind.SMS:
+        return Line(channel, number, lambda message: sum(e["body"] == message.text for e in emulators.messages(number)))
+    if kind is ChannelKind.VOICE:
+        return Line(channel, number, lambda _: len(emulators.calls(number)))
+    to = emulators.slack_user("ana@example.com")
+    return Line(channel, to, lambda message: _posted(emulators, to, message))
+
+
+def _posted(emulators: Emulators, user: str, message: Message) -> int:
+    conversation = emulators.slack("conversations.open", users=user)["channel"]["id"]
+    found = emulators.slack("conversations.history", channel=conversation, limit="200")["messages"]
+    return sum(each["text"] == message.text for each in found)
+
+
+@EVERY_CHANNEL
+async def test_a_message_that_was_sent_is_there_once(kind: ChannelKind, connect: Connect):
+    line = connect()
+    message = line.message(f"1.INC-7.1.r1.c1.{free_port()}", "Señal & <ruido> ¿sí? “4 in 10” 💥")
+
+    sent = await line.channel.send(message)
+
+    assert line.copies(message) == 1
+    assert isinstance(sent, Sent)
+    assert (sent.provider_id is None) == (kind is ChannelKind.CONSOLE)
+
+
+@EVERY_CHANNEL
+async def test_recover_finds_what_the_provider_has_or_says_that_it_cannot_know(kind: ChannelKind, connect: Connect):
+    line = connect()
+    message = line.message(f"1.INC-7.2.r1.c1.{free_port()}")
+    sent = await line.channel.send(message)
+
+    recovered = await line.channel.recover(message)
+
+    knows = kind in (ChannelKind.SMS, ChannelKind.SLACK)
+    assert recovered == (sent if knows else None)
+    assert line.copies(message) == 1, "asking sends nothing"
+
+
+@EVERY_CHANNEL
+async def test_recover_never_claims_a_message_that_was_not_sent(kind: ChannelKind, connect: Connect):
+    line = connect()
+    other = line.message(f"1.INC-8.1.r1.c1.{free_port()}")
+    await line.channel.send(other)
+
+    assert await line.channel.recover(line.message(f"1.INC-9.1.r1.c1.{free_port()}")) is None
+
+
+@EVERY_CHANNEL
+async def test_cancel_and_close_may_be_called_twice(kind: ChannelKind, connect: Connect):
+    line = connect()
+    sent = await line.channel.send(line.message(f"1.INC-7.3.r1.c1.{free_port()}"))
+
+    for _ in range(2):
+        await line.channel.cancel(sent.provider_id or "")
+    for _ in range(2):
+        await line.channel.close()
+
+
+@WITH_A_PROVIDER
+async def test_an_address_that_does_not_exist_is_undeliverable(kind: ChannelKind, connect: Connect):
+    line = connect()
+    nobody = "C0NOSUCH" if kind is ChannelKind.SLACK else "+"
+
+    with pytest.raises(Undeliverable):
+        await line.channel.send(replace(line.message("1.INC-7.4.r1.c1.1"), to=nobody))
+
+
+@WITH_A_PROVIDER
+async def test_a_provider_that_nobody_answers_at_has_certainly_not_accepted(kind: ChannelKind, connect: Connect):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    line = connect(twilio_base_url=nowhere, slack_base_url=f"{nowhere}/api/")
+
+    with pytest.raises(ProviderUnavailable):
+        await line.channel.send(line.message("1.INC-7.5.r1.c1.1"))
+
+
+@WITH_A_PROVIDER
+async def test_wrong_credentials_are_named_as_the_cause(kind: ChannelKind, connect: Connect):
+    line = connect(twilio_auth_tokens=("not the token",), slack_bot_token="xoxb-without-scopes")
+
+    with pytest.raises(ProviderUnavailable, match="credentials"):
+        await line.channel.send(line.message("1.INC-7.6.r1.c1.1"))
+    assert line.copies(line.message("1.INC-7.6.r1.c1.1")) == 0
+
+
+@WITH_A_PROVIDER
+async def test_without_a_public_url_a_channel_says_that_no_answer_can_arrive(kind: ChannelKind, connect: Connect):
+    assert connect().channel.two_way
+    line = connect(public_url=None)
+
+    assert not line.channel.two_way
+    assert not line.channel.gives_receipts
+    await line.channel.send(message := line.message(f"1.INC-7.7.r1.c1.{free_port()}"))
+    assert line.copies(message) == 1
+
+
+@pytest.mark.parametrize("kind", [SMS])
+async def test_an_sms_that_twilio_gave_up_on_is_no_proof_that_it_left(
+    kind: ChannelKind, connect: Connect, emulators: Emulators
+):
+    line = connect()
+    message = line.message(f"1.INC-7.8.r1.c1.{free_port()}")
+    sent = await line.channel.send(message)
+    emulators.message_becomes(sent.provider_id or "", "failed")
+
+    assert await line.channel.recover(message) is None
+
+
+@pytest.mark.parametrize("kind", [VOICE])
+async def test_a_call_that_still_rings_is_cancelled(kind: ChannelKind, connect: Connect, emulators: Emulators):
+    line = connect()
+    sent = await line.channel.send(line.message("1.INC-7.9.r1.c1.1"))
+
+    await line.channel.cancel(sent.provider_id or "")
+
+    assert [each["status"] for each in emulators.calls(line.to)] == ["canceled"]
+
+
+@pytest.mark.counterparty("twilio")
+@pytest.mark.parametrize("kind", [SMS, VOICE])
+@pytest.mark.parametrize("public", [True, False], ids=["with callbacks", "without"])
+async def test_our_requests_keep_to_twilios_own_description(
+    kind: ChannelKind, connect: Connect, strict_twilio: str, public: bool
+):
+    overrides = {} if public else {"public_url": None}
+    line = connect(twilio_base_url=strict_twilio, **overrides)
+    message = line.message(f"1.INC-7.10.r1.c1.{free_port()}")
+
+    sent = await line.channel.send(message)
+
+    assert line.copies(message) == 1
+    assert await line.channel.recover(message) == (sent if kind is ChannelKind.SMS else None)
+    await line.channel.cancel(sent.provider_id or "")
+
+
+@pytest.mark.counterparty("slack")
+@pytest.mark.parametrize("kind", [SLACK])
+async def test_a_slack_page_has_a_button_for_each_answer(kind: ChannelKind, connect: Connect, emulators: Emulators):
+    line = connect()
+    channel = emulators.slack_channel("incidents")
+    message = replace(line.message(f"1.INC-7.11.r1.c1.{free_port()}"), to=channel, link="https://tocsin.example/i/7")
+
+    await line.channel.send(message)
+
+    posted = emulators.slack("conversations.history", channel=channel)["messages"][0]
+    buttons = [each for block in posted["blocks"] if block["type"] == "actions" for each in block["elements"]]
+    assert [each["action_id"] for each in buttons] == ["tocsin_ack", "tocsin_escalate", "tocsin_pass"]
+    assert {each["value"] for each in buttons} == {message.message_id}
+    assert "<https://tocsin.example/i/7|INC-7>" in str(posted["blocks"][-1])
+
+
+@pytest.mark.counterparty("slack")
+@pytest.mark.parametrize("kind", [SLACK])
+async def test_a_slack_page_that_cannot_be_answered_there_names_the_command(
+    kind: ChannelKind, connect: Connect, emulators: Emulators
+):
+    line = connect(slack_signing_secret=None)
+    channel = emulators.slack_channel("incidents")
+
+    await line.channel.send(replace(line.message(f"1.INC-7.12.r1.c1.{free_port()}"), to=channel))
+
+    posted = emulators.slack("conversations.history", channel=channel)["messages"][0]
+    assert not [block for block in posted["blocks"] if block["type"] == "actions"]
+    assert "tocsin ack INC-7" in str(posted["blocks"])
