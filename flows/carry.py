@@ -17,7 +17,6 @@ from flows.crew import Crew
 from flows.dispatch import Dispatch
 from flows.hints import Hints
 from flows.orders import Orders
-from flows.pace import Pace
 from flows.prefect_worker import Post
 from flows.pulse import Pulse
 from flows.worker import WorkerSettings
@@ -39,7 +38,7 @@ def carry(settings: WorkerSettings) -> int:
 
     def work() -> None:
         try:
-            asyncio.run(_work(settings, orders, SystemClock(), Pace()))
+            asyncio.run(_work(settings, orders, SystemClock()))
         except BaseException as error:  # noqa: BLE001  # nothing may end this thread unseen; it is raised again below
             failures.append(error)
 
@@ -57,7 +56,7 @@ def worker_name(clock: Clock) -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{clock.now():%Y%m%dT%H%M%S}"
 
 
-async def _work(settings: WorkerSettings, orders: Orders, clock: Clock, pace: Pace) -> None:
+async def _work(settings: WorkerSettings, orders: Orders, clock: Clock) -> None:
     stop = orders.heard()
     address = await _find_engine(settings.home, stop)
     if address is None:
@@ -67,7 +66,7 @@ async def _work(settings: WorkerSettings, orders: Orders, clock: Clock, pace: Pa
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         async with EngineClient(address) as engine, AsyncExitStack() as stack:
             hints = Hints()
-            crew = Crew(engine, hints, clock, name, pace)
+            crew = Crew(engine, hints, clock, name, settings.pace)
             post = Post(crew, name)
             listening = asyncio.create_task(hints.listen(engine))
             keeping = asyncio.create_task(post.keep())

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from anyio.abc import TaskStatus
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
@@ -18,8 +17,8 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectAlreadyExists, PrefectException
-from prefect.deployments.runner import EntrypointType
 from prefect.states import Crashed
+from prefect.types.entrypoint import EntrypointType
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from engine.client import WorkItem
@@ -59,7 +58,7 @@ class TocsinWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         self,
         flow_run: FlowRun,
         configuration: BaseJobConfiguration,
-        task_status: TaskStatus[int] | None = None,
+        task_status: Any = None,
     ) -> BaseWorkerResult:
         """Hand the run over and return at once: it outlives this worker object."""
         self._crew.take(flow_run)

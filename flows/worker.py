@@ -3,12 +3,13 @@
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
 import httpx
 
+from flows.pace import Pace
 from flows.server import prefect_home
 
 FOREIGN = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH")
@@ -22,6 +23,7 @@ class WorkerSettings:
     home: Path
     prefect_api_url: str
     live_runs: int = 200
+    pace: Pace = field(default_factory=Pace)
 
 
 def run_worker(settings: WorkerSettings) -> int:
