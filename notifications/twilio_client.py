@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
-from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -118,6 +118,8 @@ class TwilioClient:
             raise what_became_of_it(error, "Twilio") from error
         except (TwilioRestException, TwilioServiceException) as error:
             raise _refusal(error) from error
+        except TwilioException as error:  # so the SDK reports a list that was refused, whatever its status
+            raise OutcomeUnknown(f"Twilio gave no list: {error}.") from error
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             # The SDK parses what came back; a body that is no Twilio resource breaks it in any of these ways.
             raise OutcomeUnknown(f"Twilio answered with something that cannot be read: {error}.") from error

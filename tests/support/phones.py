@@ -53,9 +53,9 @@ class VoiceRobot:
         return self._phones.setdefault(number, Phone())
 
     async def all_calls_over(self) -> None:
-        """Wait until no telephone is in use. Raises whatever went wrong in a call."""
+        """Wait until no telephone is in use. Raises whatever went wrong in a call that was not cancelled."""
         while waiting := [task for task in self._calls.values() if not task.done()]:
-            await asyncio.gather(*waiting)
+            await asyncio.wait(waiting)
         for task in self._calls.values():
             if not task.cancelled():
                 task.result()
