@@ -60,15 +60,18 @@ def _repeated(named: Iterable[tuple[ModelPath, Hashable]], sentence: str) -> Ite
 
 
 def _reference(directory: Directory, path: ModelPath, reference: str) -> Iterator[Finding]:
+    roles = tuple(role.id for role in directory.roles)
     if reference.startswith("role:"):
-        if directory.role(reference.removeprefix("role:")) is None:
-            roles = [f"role:{role.id}" for role in directory.roles]
-            yield _unknown(path, reference, roles, "a role in contacts.yaml")
+        role = reference.removeprefix("role:")
+        if role not in roles:
+            meant = nearest(role, roles)
+            hint = f"; did you mean 'role:{meant}'?" if meant is not None else "."
+            yield Finding(path, f"{reference!r} is not a role in contacts.yaml{hint}")
     elif directory.contact(reference) is None:
-        people = [contact.id for contact in directory.contacts]
-        if directory.role(reference) is not None:
+        if reference in roles:
             yield Finding(path, f"{reference!r} is a role; write it as 'role:{reference}'.")
         else:
+            people = [contact.id for contact in directory.contacts]
             yield _unknown(path, reference, people, "a contact in contacts.yaml")
 
 

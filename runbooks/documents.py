@@ -112,6 +112,8 @@ class _Builder:
     def _value(self, node: Node, path: ModelPath, key: Place | None) -> Any:
         place = _place(self.file, node.start_mark)
         plain = node.value if isinstance(node, ScalarNode) and node.style is None else None
+        if plain == "" and key is not None:
+            place = key  # nothing is written; ruamel puts it at whatever comes next, often in another line
         self.spots[path] = Spot(place, key, plain, isinstance(node, ScalarNode))
         if node.anchor is not None:
             return self._refuse_anchor(node, place)

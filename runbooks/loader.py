@@ -105,7 +105,7 @@ class _Reading:
             # Strict JSON is exactly YAML's kinds: no text for numbers or the reverse, lists for tuples, text for enums.
             return _Page(model.model_validate_json(json.dumps(document.tree), strict=True), document)
         except ValidationError as error:
-            self.problems += [explain(model, document, each) for each in error.errors(include_url=False)]
+            self.problems += explain(model, document, error.errors(include_url=False))
             return None
 
     def own_runbooks(self) -> list[_Page[Runbook]]:

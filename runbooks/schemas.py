@@ -1,6 +1,6 @@
 """JSON Schemas of the plan's files, for editors that complete and check while one writes.
 
-`python -m runbooks.schemas` rewrites docs/schemas in a checkout. The loader checks by the models themselves, not by these.
+`python -m runbooks.schemas` rewrites docs/schemas in a checkout. The loader checks by the models themselves.
 """
 
 import json

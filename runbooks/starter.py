@@ -16,7 +16,7 @@ STARTER_KEYS = (
 
 
 def write_starter(folder: Path) -> list[Path]:
-    """Write a commented plan, contacts, runbooks and their schemas for editors into `folder`; returns the files written.
+    """Write a commented plan, contacts, runbooks and schemas for editors into `folder`; returns the files written.
 
     The folder is created when it is not there. Raises CommandRefused, and writes nothing, when one of the files exists
     already, so a second call refuses. OSError passes through.
@@ -24,7 +24,7 @@ def write_starter(folder: Path) -> list[Path]:
     texts = {folder / name: text for name, text in _starter_texts().items()}
     present = sorted(str(path) for path in texts if path.exists() or path.is_symlink())
     if present:
-        raise CommandRefused(f"{folder} has a plan already; nothing was written. It would replace: {', '.join(present)}.")
+        raise CommandRefused(f"Nothing was written, for this would replace {', '.join(present)}.")
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

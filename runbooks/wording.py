@@ -40,8 +40,20 @@ class _Mistake:
         return _kind_of(self.error["input"], self.spot.plain)
 
 
-def explain(model: type[BaseModel], document: Document, error: ErrorDetails) -> Problem:
-    """The problem behind one pydantic error of `document` read as `model`."""
+def explain(model: type[BaseModel], document: Document, errors: list[ErrorDetails]) -> list[Problem]:
+    """The problems behind pydantic's errors of `document` read as `model`, in the order of the file."""
+    problems = [_explained(model, document, each) for each in errors if not _is_echo(each, errors)]
+    return sorted(problems)
+
+
+def _is_echo(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because its wrong entries were not counted."""
+    loc = error["loc"]
+    wrong_inside = (each for each in errors if len(each["loc"]) > len(loc) and each["loc"][: len(loc)] == loc)
+    return error["type"] == "too_short" and any(wrong_inside)
+
+
+def _explained(model: type[BaseModel], document: Document, error: ErrorDetails) -> Problem:
     path = path_of(error["loc"])
     spot = document.spot(path)
     mistake = _Mistake(_name_of(path), error, spot, keys_at(model, path[:-1]))
@@ -71,7 +83,7 @@ def keys_at(model: type[BaseModel], path: ModelPath) -> tuple[str, ...]:
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """The known word that `word` was probably meant to be."""
-    found = get_close_matches(word, known, n=1, cutoff=0.6)
+    found = get_close_matches(word, known, n=1, cutoff=0.72)
     return found[0] if found else None
 
 
