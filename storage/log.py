@@ -150,6 +150,16 @@ def incident_rows(tx: Tx, *, only_open: bool, limit: int) -> list[IncidentRow]:
     return [_row(row) for row in rows]
 
 
+def due_rows(tx: Tx, until: float, limit: int) -> list[IncidentRow]:
+    """Open incidents with something due until then, worst severity first, then longest due."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM incidents WHERE next_due_at <= ? AND is_open = 1 "
+        "ORDER BY severity, next_due_at LIMIT ?",
+        (until, limit),
+    )
+    return [_row(row) for row in rows]
+
+
 def open_ids(tx: Tx) -> list[str]:
     return [str(row[0]) for row in tx.all("SELECT id FROM incidents WHERE is_open = 1 ORDER BY number")]
 

@@ -1,0 +1,109 @@
+"""What people are told when they answer: always the truth about who has it. Pure."""
+
+from contacts.directory import Contact, Directory
+from engine.briefing import name_of
+from engine.compose import reader_of
+from incidents import commands as c
+from incidents.state import Incident
+from notifications.wording import already_taken, escalated, joined_support, passed, took_charge
+
+
+def sentence_for(before: Incident, after: Incident, command: c.Command, directory: Directory) -> str:
+    """The reply to one command, in the person's language where it goes to a phone."""
+    match command:
+        case c.Acknowledge():
+            return _acknowledged(before, after, command, directory)
+        case c.Pass():
+            return _passed(before, after, command, directory.contact(command.contact))
+        case c.Resolve():
+            return f"{after.id} resolved. To close: {' '.join(_to_close(after))}"
+        case c.Compensate() if after.compensation is None:
+            able = ", ".join(who for who in command.who_can if who != command.contact)
+            return f"Proposed. Somebody else must approve it: {able}. Document {command.document}."
+        case _:
+            return _plain(after, command, directory)
+
+
+def _acknowledged(before: Incident, after: Incident, command: c.Acknowledge, directory: Directory) -> str:
+    contact = directory.contact(command.contact)
+    reader = reader_of(contact)
+    if after.version == before.version:
+        mine = any(each.answered_by == command.contact for each in after.escalations.values())
+        if mine:
+            return took_charge(after.id, reader)
+        return joined_support(after.id, name_of(after.commander, directory), reader)
+    newly = [
+        each
+        for key, each in after.escalations.items()
+        if each.answered_by == command.contact and before.escalations[key].answered_by is None
+    ]
+    if newly and newly[0].id.isdigit():
+        return took_charge(after.id, reader)
+    if newly:
+        return f"You have taken {newly[0].subject} of {after.id}: {newly[0].because}"
+    current = after.escalations.get(str(after.round))
+    if current is not None and current.answered_by is not None and current.answered_at is not None:
+        taker = name_of(current.answered_by, directory)
+        return already_taken(after.id, taker, current.answered_at, reader)
+    return joined_support(after.id, name_of(after.commander, directory), reader)
+
+
+def _passed(before: Incident, after: Incident, command: c.Pass, contact: Contact | None) -> str:
+    reader = reader_of(contact)
+    if after.version == before.version:
+        current = after.escalations.get(str(after.round))
+        if current is not None and current.answered_by is not None and current.answered_at is not None:
+            return already_taken(after.id, current.answered_by, current.answered_at, reader)
+    return escalated(after.id, reader) if command.escalates else passed(after.id, reader)
+
+
+def _to_close(incident: Incident) -> list[str]:
+    missing = []
+    if incident.confirmed_at is None:
+        missing.append("confirm from the customers' side that it works,")
+    if incident.compensation is None:
+        missing.append("decide what the customers get,")
+    if incident.informed_at is None:
+        missing.append("tell the customers.")
+    return missing
+
+
+def _plain(after: Incident, command: c.Command, directory: Directory) -> str:  # noqa: C901, PLR0911, PLR0912 - a line a command
+    match command:
+        case c.PagePeople():
+            return f"Paging {', '.join(command.contacts)} for {after.id}."
+        case c.HandOver():
+            return f"{name_of(after.commander, directory)} is in command of {after.id}."
+        case c.ChangeSeverity():
+            return f"{after.id} is {after.severity}."
+        case c.CompleteStep():
+            return f"Step {command.step} of {after.id} is done."
+        case c.SkipStep():
+            return f"Step {command.step} of {after.id} is skipped."
+        case c.AddNote():
+            return f"Noted in {after.id}."
+        case c.PublishUpdate():
+            until = f" Next update by {after.next_update_by:%H:%M} UTC." if after.next_update_by is not None else ""
+            return f"Update {len(after.updates)} of {after.id} is on its way.{until}"
+        case c.ConfirmRecovery():
+            return f"Recovery of {after.id} is confirmed."
+        case c.Reopen():
+            return f"{after.id} is open again; round {after.round} pages from the first rung."
+        case c.StandDown():
+            return f"{after.id} is stood down."
+        case c.MergeInto():
+            return f"{after.id} is merged into {command.into}."
+        case c.Decide():
+            return f"Decided: {command.decision}: {command.choice}."
+        case c.Compensate() | c.ApproveCompensation():
+            decided = after.compensation
+            what = "nothing" if decided is None or decided.per_customer is None else f"{decided.per_customer} a customer"
+            return f"Compensation of {after.id} is decided: {what}. Now tell the customers."
+        case c.InformCustomers():
+            return f"It is on record that the customers of {after.id} were told."
+        case c.Replan():
+            return f"{after.id} continues under plan {after.plan_version}."
+        case c.Close():
+            return f"{after.id} is closed."
+        case _:
+            return f"Done: {after.id}."

@@ -1,0 +1,113 @@
+"""TOCSIN_HOME: the folder that holds the database, the token, the secret and the lock. One engine a home."""
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from engine.clock import random_token
+from incidents.errors import TocsinError
+
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs"}
+
+
+class HomeUnusable(TocsinError):
+    """The home cannot be used: another engine holds it, it is on a network file system, or it is not writable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths inside the home. `prepare` makes what is missing; a second call changes nothing."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        return self.path / "tocsin.db"
+
+    @property
+    def address_file(self) -> Path:
+        return self.path / "engine.json"
+
+    @property
+    def token_file(self) -> Path:
+        return self.path / "token"
+
+    @property
+    def secret_file(self) -> Path:
+        return self.path / "secret"
+
+    def prepare(self) -> None:
+        """Make the folder (0700). Raises HomeUnusable when it cannot be written or lies on a network file system."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise HomeUnusable(f"{self.path} cannot be made: {error.strerror}") from error
+        kind = _file_system(self.path)
+        if kind in _NETWORK:
+            raise HomeUnusable(f"{self.path} is on a network file system ({kind}); SQLite needs a local disk.")
+
+    def lock(self) -> IO[str]:
+        """Hold the home for this process. Raises HomeUnusable when another engine holds it; keep the returned file open."""
+        file = (self.path / "engine.lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise HomeUnusable(
+                f"Another Tocsin engine (process {holder}) already uses {self.path}. One engine a home: stop that one "
+                "first, or give this one a home of its own with --home."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+    def token(self, given: str | None) -> str:
+        return given or _keep(self.token_file)
+
+    def secret(self, given: str | None) -> str:
+        return given or _keep(self.secret_file)
+
+    def write_address(self, url: str, token: str) -> None:
+        """Tell the command line where the engine is. Replaced in one step, so that nobody reads half a file."""
+        draft = self.address_file.with_suffix(".new")
+        draft.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+        draft.replace(self.address_file)
+        _write_private(self.token_file, token)
+
+
+def _keep(path: Path) -> str:
+    if path.exists():
+        return path.read_text(encoding="utf-8").strip()
+    token = random_token(24)
+    _write_private(path, token)
+    return token
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _file_system(path: Path) -> str:
+    """The kind of file system `path` is on, by the longest mount point above it; "" where /proc does not tell."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    best, kind = "", ""
+    real = str(path.resolve())
+    for line in mounts.splitlines():
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        mount = fields[1].replace("\\040", " ")
+        if (real == mount or real.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
+            best, kind = mount, fields[2]
+    return kind

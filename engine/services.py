@@ -1,0 +1,717 @@
+"""The engine, wired: everything that lives as long as the process, and every operation that the outside may ask for."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from contacts.authority import covering_authority, describe, who_can_compensate
+from contacts.directory import ChannelKind, Contact, Directory
+from engine.answers import sentence_for
+from engine.book import PlanBook
+from engine.briefing import Briefing, brief
+from engine.clock import Clock, random_token
+from engine.compose import Composer, digest, reader_of
+from engine.door import Change, Door
+from engine.faults import checkpoint_from
+from engine.feed import Feed
+from engine.home import Home
+from engine.intake import Heard, Intake
+from engine.links import Links
+from engine.operators import page_operators
+from engine.pager import Pager
+from engine.presence import Presence
+from engine.tick import Tick
+from engine.view import incident_view
+from incidents import commands as c
+from incidents import events as e
+from incidents.errors import CommandRefused, StaleDriver, UnknownIncident
+from incidents.evolve import fold
+from incidents.money import Money, NoCompensationReason
+from incidents.severity import Severity
+from incidents.state import Incident
+from notifications.channel import Answer, Channel, DeliveryReport
+from notifications.channels import ChannelSettings, build_channels
+from notifications.wording import PageFacts, message_code, page_text
+from runbooks.loader import LoadedPlan, load_plan
+from runbooks.moves import Move, Moves, kind_of
+from signals.integration import Integration
+from signals.signal import Signal
+from storage import log as incident_log
+from storage import outbox, plans
+from storage.database import Database, Tx
+from storage.migrate import migrate
+from storage.outbox import OutboxRow
+
+log = logging.getLogger("tocsin.engine")
+
+FOUR_EYES_ABOVE = Decimal(150)
+"""Per customer; above it somebody else must approve (domain.md 4.3)."""
+READY_TO_HELP = "TEST"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What one engine needs to know; tocsin.settings makes it from the environment."""
+
+    home: Path
+    plan: Path
+    url: str
+    public_url: str | None = None
+    api_token: str | None = None
+    secret_key: str | None = None
+    heartbeat_url: str | None = None
+    channels: ChannelSettings = field(default_factory=ChannelSettings)
+    fault: str | None = None
+
+
+class Engine:
+    """`start` makes it ready to page; `stop` lets what is queued be committed. Use one a process."""
+
+    def __init__(self, config: EngineConfig, clock: Clock, stream: TextIO) -> None:
+        self.config = config
+        self.clock = clock
+        self.home = Home(config.home)
+        self._stream = stream
+        self._lock: IO[str] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.book = PlanBook()
+        self.feed = Feed()
+        self.presence = Presence(started_at=clock.monotonic())
+        self.moves_made: Counter[tuple[str, str]] = Counter()
+        self.signals_heard: Counter[str] = Counter()
+        self.started = False
+
+    # --- life ---
+
+    def prepare(self) -> None:
+        """Everything that can refuse to start, before a port is opened: home, lock, schema, plan, secrets."""
+        self.home.prepare()
+        self._lock = self.home.lock()
+        loaded = load_plan(self.config.plan)
+        migrate(self.home.database)
+        checkpoint = checkpoint_from(self.config.fault)
+        self.checkpoint = checkpoint
+        self.database = Database(self.home.database, checkpoint=checkpoint)
+        self.database.start()
+        self.token = self.home.token(self.config.api_token)
+        self.links = Links(self.home.secret(self.config.secret_key), self.config.public_url)
+        self.channels: dict[ChannelKind, Channel] = build_channels(self.config.channels, self._stream)
+        self._activate(loaded)
+        self._wire(checkpoint)
+
+    def _wire(self, checkpoint: Callable[[str], None]) -> None:
+        self.epoch = self.database.read_now(plans.epoch)
+        self.name = f"engine-{os.getpid()}-{random_token(3)}"
+        composer = Composer(
+            self.epoch,
+            self.links,
+            two_way=frozenset(kind.value for kind, channel in self.channels.items() if channel.two_way),
+            receipts=frozenset(kind.value for kind, channel in self.channels.items() if channel.gives_receipts),
+        )
+        self.composer = composer
+        self.door = Door(composer, self.book, self.presence.is_driven)
+        self.intake = Intake(self.door, self.book)
+        self.pager = Pager(
+            self.database,
+            self.door,
+            self.channels,
+            self.clock,
+            self.name,
+            publish=self.publish,
+            link=self.links.url,
+            checkpoint=checkpoint,
+        )
+        self.tick = Tick(self)
+
+    async def start(self) -> None:
+        """Take over what an earlier process left, and begin to page."""
+        await self.tick.note_absence()
+        await self.pager.take_over()
+        self._tasks = [
+            asyncio.create_task(self.pager.run(), name="pager"),
+            asyncio.create_task(self.tick.run(), name="tick"),
+            asyncio.create_task(self.tick.watch(), name="watch"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(_fall)
+        self.started = True
+
+    def announce(self) -> None:
+        """Tell the command line where we are, once the port is open."""
+        self.home.write_address(self.config.url, self.token)
+
+    async def stop(self) -> None:
+        """Stop paging in order: nothing new is claimed, what was decided is committed. A second call does nothing."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        for channel in self.channels.values():
+            await channel.close()
+        await asyncio.to_thread(self.database.close)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _activate(self, loaded: LoadedPlan) -> str:
+        now = self.clock.now().timestamp()
+
+        def work(tx: Tx) -> str:
+            plans.store_directory(tx, loaded.directory, now)
+            return plans.store_plan(tx, loaded.plan, now)
+
+        version = self.database.write_now(work)
+        self.book.activate(version, loaded.plan, loaded.directory)
+        return version
+
+    async def activate_plan(self) -> str:
+        """Load the plan folder again. An invalid plan raises PlanInvalid and changes nothing."""
+        loaded = await asyncio.to_thread(load_plan, self.config.plan)
+        version = await asyncio.to_thread(self._activate, loaded)
+        await self.database.write(lambda tx: self._look_again(tx))
+        self.tick.nudge()
+        return version
+
+    def _look_again(self, tx: Tx) -> None:
+        """A directory change recomputes the due times of open incidents: they are a cache."""
+        now = self.clock.now().timestamp()
+        for incident_id in incident_log.open_ids(tx):
+            incident_log.set_next_due(tx, incident_id, now)
+
+    @property
+    def directory(self) -> Directory:
+        return self.book.directory
+
+    @property
+    def can_page(self) -> bool:
+        return self.started and all(not task.done() for task in self._tasks)
+
+    # --- after a commit ---
+
+    def publish(self, change: Change) -> None:
+        """What follows a commit and may be lost with the process: hints, metrics, hanging up calls."""
+        if not change.events and not change.performed:
+            return
+        for move, _ in change.performed:
+            driver = next((event.by for event in change.events), "engine")
+            self.moves_made[kind_of(move), "flow" if driver == "flow" else "engine"] += 1
+        self.feed.changed(change.after.id)
+        if change.rows:
+            self.pager.nudge()
+        if change.cancel:
+            task = asyncio.create_task(self.pager.cancel_calls(change.cancel))
+            task.add_done_callback(_retrieve)
+        self.tick.nudge()
+
+    # --- signals ---
+
+    def integration(self, key: str) -> Integration | None:
+        return self.book.plan.integration(key)
+
+    async def hear(self, integration: Integration, signals: Sequence[Signal]) -> list[Heard]:
+        """Signals of one body, durable when this returns. Raises Overloaded; the sender repeats them then."""
+        now = self.clock.now()
+        heard = await self.database.write(
+            lambda tx: self.intake.hear(tx, integration, signals, now), droppable=True
+        )
+        for each in heard:
+            self.signals_heard[each.outcome] += 1
+            if each.change is not None:
+                self.publish(each.change)
+        return heard
+
+    # --- incidents ---
+
+    async def declare(
+        self,
+        *,
+        title: str,
+        situation: str,
+        severity: Severity | None,
+        by: str,
+        area: str | None = None,
+        drill: bool = False,
+        because: tuple[str, ...] = (),
+        command_id: str | None = None,
+    ) -> tuple[str, str]:
+        """(incident, sentence). A command id seen before gives the same answer again and declares nothing."""
+        known = self.book.plan.situations.get(situation)
+        if known is None:
+            raise CommandRefused(
+                f"The plan has no situation {situation!r}; it has {', '.join(sorted(self.book.plan.situations))}."
+            )
+        now = self.clock.now()
+
+        def work(tx: Tx) -> tuple[str, str, Change | None]:
+            before = plans.remembered(tx, command_id) if command_id is not None else None
+            if before is not None:
+                return (*before, None)
+            change = self.door.declare(
+                tx,
+                now,
+                lambda new_id: c.Declare(
+                    id=new_id,
+                    title=title,
+                    severity=severity or known.severity,
+                    situation=situation,
+                    plan_version=self.book.version,
+                    by=by,
+                    drill=drill or known.drill,
+                    area=area or known.area,
+                    because=because,
+                ),
+            )
+            sentence = f"{change.after.id} is declared as {change.after.severity}; people are being paged."
+            if command_id is not None:
+                plans.remember(tx, command_id, change.after.id, sentence, now.timestamp())
+            return change.after.id, sentence, change
+
+        incident_id, sentence, change = await self.database.write(work)
+        if change is not None:
+            self.publish(change)
+        return incident_id, sentence
+
+    async def command(
+        self, incident_id: str, make: Callable[[Incident, datetime], c.Command], command_id: str | None = None
+    ) -> str:
+        """Carry out a command and say what it did. A command id seen before gives the same sentence and does nothing."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> tuple[str, Change | None]:
+            before = plans.remembered(tx, command_id) if command_id is not None else None
+            if before is not None:
+                return before[1], None
+            current = self.door.load(tx, incident_id)
+            command = make(current, now)
+            if isinstance(command, c.Acknowledge):
+                self.checkpoint("during acknowledgement")
+            change = self.door.apply(tx, incident_id, command, now)
+            sentence = sentence_for(current, change.after, command, self.directory)
+            if command_id is not None:
+                plans.remember(tx, command_id, incident_id, sentence, now.timestamp())
+            return sentence, change
+
+        sentence, change = await self.database.write(work)
+        if change is not None:
+            self.publish(change)
+        return sentence
+
+    async def merge(self, incident_id: str, into: str, by: str) -> str:
+        """Merge into another open incident: this one's signals fold into that one from now on."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> list[Change]:
+            target = self.door.load(tx, into)
+            if not target.status.is_open:
+                raise CommandRefused(f"{into} is {target.status}; merge into an incident that is open.")
+            merged = self.door.apply(tx, incident_id, c.MergeInto(into, by), now)
+            told = c.AddNote(f"{incident_id} was merged into this incident: {merged.after.title}", by)
+            return [merged, self.door.apply(tx, into, told, now)]
+
+        for change in await self.database.write(work):
+            self.publish(change)
+        return f"{incident_id} is merged into {into}."
+
+    async def publish_update(
+        self, incident_id: str, *, audience: str, text: str, next_in: timedelta | None, by: str, command_id: str | None
+    ) -> str:
+        """Publish a status update to where the plan sends this audience's, with the promise of the next one."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> tuple[str, Change | None]:
+            before = plans.remembered(tx, command_id) if command_id is not None else None
+            if before is not None:
+                return before[1], None
+            incident = self.door.load(tx, incident_id)
+            plan = self.book.pinned(tx, incident.plan_version)
+            number = len(incident.updates) + 1
+            every = next_in or plan.cadence[incident.severity].update_every or timedelta(hours=4)
+            until = None if incident.resolved_at is not None and next_in is None else now + every
+            places = [place for place in plan.publications if place.audience == audience]
+            rows = [
+                self.composer.publication(
+                    incident,
+                    place.channel,
+                    place.to,
+                    f"{self.epoch}.{incident_id}.update-{number}.{index}",
+                    _with_promise(text, until),
+                    now,
+                )
+                for index, place in enumerate(places, start=1)
+            ]
+            command = c.PublishUpdate(audience, text, until, by, tuple(row.message_id for row in rows))
+            change = self.door.apply(tx, incident_id, command, now)
+            outbox.insert(tx, rows)
+            change.rows.extend(rows)
+            sentence = sentence_for(incident, change.after, command, self.directory)
+            if not rows:
+                sentence += f" The plan names no place to publish for {audience}: it stands in the log only."
+            if command_id is not None:
+                plans.remember(tx, command_id, incident_id, sentence, now.timestamp())
+            return sentence, change
+
+        sentence, change = await self.database.write(work)
+        if change is not None:
+            self.publish(change)
+        return sentence
+
+    async def summarise(self, incident_id: str, by: str) -> tuple[str, Briefing]:
+        """Send the executives a summary now, besides the cadence."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> tuple[Change, Briefing]:
+            def events(incident: Incident) -> list[e.Event]:
+                return []
+
+            change = self.door.append(tx, incident_id, events, now)
+            recipients = self._executives(change.plan, change.after)
+            rows_before = len(change.rows)
+            first_new = len(change.events)
+            self.door.summarise(change, change.after.summaries + 1, recipients, now, by)
+            outbox.insert(tx, change.rows[rows_before:])
+            incident_log.append(tx, change.after, change.events[first_new:])
+            incident_log.update_incident(tx, change.after, change.after.next_update_by)
+            incident_log.set_next_due(tx, incident_id, now.timestamp())
+            return change, brief(change.after, change.plan, self.directory, now)
+
+        change, briefing = await self.database.write(work)
+        self.publish(change)
+        names = ", ".join(self._executives(change.plan, change.after)) or "nobody (the plan names no executive who can be reached)"
+        return f"Summary {change.after.summaries} of {incident_id} goes to {names}.", briefing
+
+    def _executives(self, plan: Any, incident: Incident) -> tuple[str, ...]:
+        found = [
+            contact.id
+            for reference in plan.executives
+            if (contact := self.directory.resolve(reference)) is not None
+            and contact.channels_for(drill=incident.drill)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    def compensate(
+        self,
+        contact_id: str,
+        per_customer: Money | None,
+        population: str,
+        count: int,
+        reason: NoCompensationReason | None,
+        rationale: str,
+    ) -> Callable[[Incident, datetime], c.Compensate]:
+        """A compensation decision with the authority behind it looked up."""
+
+        def make(incident: Incident, now: datetime) -> c.Compensate:
+            contact = self.known_contact(contact_id)
+            grant = covering_authority(contact, per_customer, count, now)
+            amount = Decimal(0) if per_customer is None else per_customer.amount
+            document = digest(f"{incident.id}|{per_customer}|{population}|{count}|{reason}|{rationale}")[:12]
+            able = who_can_compensate(self.directory, per_customer, count, now)
+            return c.Compensate(
+                contact=contact.id,
+                per_customer=per_customer,
+                population=population,
+                population_count=count,
+                reason=reason,
+                rationale=rationale,
+                document=document,
+                grant=None if grant is None else describe(grant),
+                needs_four_eyes=amount > FOUR_EYES_ABOVE,
+                who_can=tuple(each.id for each in able),
+            )
+
+        return make
+
+    def approve(self, contact_id: str, document: str) -> Callable[[Incident, datetime], c.ApproveCompensation]:
+        def make(incident: Incident, now: datetime) -> c.ApproveCompensation:
+            contact = self.known_contact(contact_id)
+            proposal = incident.proposal
+            per_customer = None if proposal is None else proposal.per_customer
+            count = 0 if proposal is None else proposal.population_count
+            grant = covering_authority(contact, per_customer, count, now)
+            able = who_can_compensate(self.directory, per_customer, count, now)
+            return c.ApproveCompensation(
+                contact.id, document, None if grant is None else describe(grant), tuple(each.id for each in able)
+            )
+
+        return make
+
+    def known_contact(self, reference: str) -> Contact:
+        """The contact behind an id or a role. Raises CommandRefused with the ids that exist."""
+        contact = self.directory.resolve(reference)
+        if contact is None:
+            known = ", ".join(each.id for each in self.directory.contacts)
+            raise CommandRefused(f"contacts.yaml has nobody called {reference!r}; it has {known}.")
+        return contact
+
+    async def show(self, incident_id: str) -> dict[str, Any]:
+        """The incident as the API shows it. Reads the log; changes nothing."""
+
+        def work(tx: Tx) -> dict[str, Any]:
+            row = incident_log.incident_row(tx, incident_id)
+            if row is None:
+                raise UnknownIncident(f"There is no incident {incident_id}.")
+            events = incident_log.load_events(tx, incident_id)
+            incident = self._fold(events, incident_id)
+            plan = self.book.pinned(tx, incident.plan_version)
+            return incident_view(incident, plan, self.directory, events, self.clock.now())
+
+        return await self.database.read(work)
+
+    async def brief(self, incident_id: str) -> Briefing:
+        def work(tx: Tx) -> Briefing:
+            incident = self._fold(incident_log.load_events(tx, incident_id), incident_id)
+            return brief(incident, self.book.pinned(tx, incident.plan_version), self.directory, self.clock.now())
+
+        return await self.database.read(work)
+
+    def _fold(self, events: list[e.Event], incident_id: str) -> Incident:
+        incident = fold(events)
+        if incident is None:
+            raise UnknownIncident(f"There is no incident {incident_id}.")
+        return incident
+
+    # --- answers from outside ---
+
+    async def answer(self, answer: Answer, contact: Contact, incident_id: str, channel: str) -> str:
+        """A person's word on any channel, carried out; the sentence tells them the truth about who has it."""
+        match answer.verb:
+            case "acknowledge":
+                make: Callable[[Incident, datetime], c.Command] = lambda _i, _n: c.Acknowledge(  # noqa: E731
+                    contact.id, channel, message_id=answer.message_id
+                )
+            case "escalate" | "pass":
+                make = lambda _i, _n: c.Pass(  # noqa: E731
+                    contact.id, answer.verb == "escalate", message_id=answer.message_id
+                )
+            case "resolve":
+                by = f"person:{contact.id}"
+                make = lambda _i, _n: c.Resolve(f"by {channel}", by, contact.id)  # noqa: E731
+            case _:
+                raise CommandRefused(f"{answer.verb} is not something to carry out.")
+        return await self.command(incident_id, make, answer.event_id)
+
+    async def report(self, report: DeliveryReport) -> None:
+        """A provider's word about a message: any order, any number of times, the same end."""
+        if report.message_id.split(".", 1)[0] != str(self.epoch):
+            return
+        now = self.clock.now()
+
+        def work(tx: Tx) -> Change | None:
+            row = outbox.get(tx, report.message_id)
+            if row is None:
+                return None
+            state = _later(row.state, report.state)
+            if state is not None:
+                outbox.set_state(tx, row.message_id, state, report.provider_id or None, now.timestamp())
+            command = _report_command(report, f"provider:{row.channel}")
+            if command is None or row.kind != "page":
+                return None
+            try:
+                return self.door.apply(tx, row.incident_id, command, now)
+            except UnknownIncident:
+                return None
+
+        change = await self.database.write(work)
+        if change is not None:
+            self.publish(change)
+
+    async def message(self, message_id: str) -> OutboxRow | None:
+        return self.database.read_now(lambda tx: outbox.get(tx, message_id))
+
+    async def latest_page_to(self, address: str, incident_id: str | None) -> OutboxRow | None:
+        return self.database.read_now(lambda tx: outbox.latest_to(tx, address, incident_id))
+
+    def contact_at(self, address: str) -> Contact | None:
+        """Whose address this is, as far as contacts.yaml knows."""
+        return next(
+            (each for each in self.directory.contacts if any(channel.to == address for channel in each.channels)), None
+        )
+
+    # --- test pages ---
+
+    async def test_page(self, contact_reference: str, channel_kind: str | None) -> tuple[str, str]:
+        """Send one marked test page to somebody. (message id, sentence)."""
+        contact = self.known_contact(contact_reference)
+        channels = [each for each in contact.channels if channel_kind in (None, each.kind)]
+        if not channels:
+            raise CommandRefused(f"{contact.name} has no channel {channel_kind}.")
+        channel = channels[0]
+        now = self.clock.now()
+        message_id = f"{self.epoch}.{READY_TO_HELP}.{contact.id}.{channel.kind}.{int(now.timestamp() * 1000)}"
+        text = page_text(
+            ChannelKind(channel.kind),
+            PageFacts(
+                message_id=message_id,
+                incident="INC-0",
+                severity=Severity.SEV4,
+                situation="Test page",
+                title="This is a test of your paging channel. Nothing is wrong.",
+                declared_at=now,
+                contact=contact.id,
+                name=contact.name,
+                rung=1,
+                reader=reader_of(contact),
+                drill=True,
+                two_way=False,
+            ),
+        )
+        row = OutboxRow(
+            message_id=message_id,
+            incident_id=READY_TO_HELP,
+            escalation=None,
+            kind="page",
+            channel=channel.kind,
+            contact=contact.id,
+            address=channel.to,
+            language=contact.language,
+            text=text,
+            code=message_code(message_id),
+            drill=True,
+            priority=5,
+            due_at=now.timestamp(),
+            created_at=now.timestamp(),
+            updated_at=now.timestamp(),
+        )
+        await self.database.write(lambda tx: outbox.insert(tx, [row]))
+        self.pager.nudge()
+        return message_id, f"A test page goes to {contact.name} by {channel.kind}."
+
+    # --- drivers ---
+
+    async def worker_says(self, worker: str, pid: int) -> None:
+        """A worker lives. Kept in memory at once; the row is for other engines."""
+        fresh = worker not in self.presence.seen
+        self.presence.worker_says(worker, self.clock.monotonic())
+        if fresh:
+            now = self.clock.now().timestamp()
+            await self.database.write(lambda tx: plans.seen(tx, worker, pid, now))
+
+    async def take_wheel(self, incident_id: str, worker: str, run: str) -> plans.Driver:
+        def work(tx: Tx) -> plans.Driver:
+            self.door.load(tx, incident_id)
+            return plans.take_wheel(tx, incident_id, worker, run)
+
+        driver = await self.database.write(work)
+        self.presence.take(incident_id, driver)
+        return driver
+
+    async def leave_wheel(self, incident_id: str, epoch: int) -> None:
+        await self.database.write(lambda tx: plans.leave_wheel(tx, incident_id, epoch))
+        self.presence.leave(incident_id, epoch)
+
+    async def moves(self, incident_id: str) -> tuple[Incident, Moves]:
+        return await self.database.write(lambda tx: self.door.due(tx, incident_id, self.clock.now()))
+
+    async def perform(self, incident_id: str, epoch: int, key: str) -> list[tuple[Move, tuple[str, ...]]]:
+        """Make one due move for the run that drives. Raises StaleDriver for any other run."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> Change:
+            driver = plans.driver_of(tx, incident_id)
+            if driver is None or driver.epoch != epoch or not driver.live:
+                raise StaleDriver(f"Another run drives {incident_id} now.")
+            return self.door.perform_due(tx, incident_id, "flow", now, key)
+
+        change = await self.database.write(work)
+        self.publish(change)
+        return change.performed
+
+    async def work(self, limit: int) -> list[dict[str, Any]]:
+        """Open incidents with a move due within 2 s and no live run, worst first."""
+        horizon = self.clock.now().timestamp() + 2.0
+
+        def read(tx: Tx) -> list[dict[str, Any]]:
+            rows = incident_log.due_rows(tx, horizon, limit * 4)
+            found = []
+            for row in rows:
+                if self.presence.is_driven(row.id):
+                    continue
+                driver = plans.driver_of(tx, row.id)
+                found.append(
+                    {
+                        "incident": row.id,
+                        "severity": row.severity,
+                        "situation": row.situation,
+                        "drill": row.drill,
+                        "title": row.title,
+                        "due_at": row.next_due_at,
+                        "runs": 0 if driver is None else driver.runs,
+                    }
+                )
+            return found[:limit]
+
+        return self.database.read_now(read)
+
+    # --- trouble ---
+
+    async def page_operators(self, subject: str, sentence: str) -> None:
+        """Tell the operators that Tocsin itself is in trouble, once a subject."""
+        now = self.clock.now()
+        log.critical("operators paged subject=%s sentence=%s", subject, sentence)
+        await self.database.write(
+            lambda tx: page_operators(tx, self.epoch, self.book.plan, self.directory, subject, sentence, now)
+        )
+        self.pager.nudge()
+
+    async def set_aside(self, incident_id: str, because: str) -> None:
+        """Quarantine an incident whose log cannot be folded, and page the operators."""
+        done = await self.database.write(lambda tx: incident_log.quarantine(tx, incident_id, because))
+        if done:
+            await self.page_operators(
+                f"quarantine-{incident_id}", f"{incident_id} cannot be read and is set aside: {because}"
+            )
+
+
+def _later(current: str, reported: str) -> str | None:
+    """The row's state after a report: the lattice of delivery, so that order does not matter."""
+    ranks = {"pending": 0, "sending": 0, "stale": 0, "unknown": 1, "sent": 2, "failed": 3, "delivered": 4, "read": 5}
+    wanted = {"accepted": "sent", "delivered": "delivered", "read": "read"}.get(reported, "failed")
+    return wanted if ranks[wanted] > ranks.get(current, 0) else None
+
+
+_FAILURES = {
+    "undelivered": e.PageFailure.UNDELIVERED,
+    "failed": e.PageFailure.UNDELIVERED,
+    "busy": e.PageFailure.BUSY,
+    "no-answer": e.PageFailure.NO_ANSWER,
+    "voicemail": e.PageFailure.VOICEMAIL,
+    "hung-up": e.PageFailure.HUNG_UP,
+}
+
+
+def _report_command(report: DeliveryReport, by: str) -> c.Command | None:
+    match report.state:
+        case "accepted":
+            return c.RecordSent(report.message_id, report.provider_id, by)
+        case "delivered" | "read":
+            return c.RecordDelivered(report.message_id, by)
+        case _:
+            return c.RecordFailed(report.message_id, _FAILURES[report.state], report.detail, by)
+
+
+def _with_promise(text: str, until: datetime | None) -> str:
+    return text if until is None else f"{text} Next update by {until:%H:%M} UTC."
+
+
+def _retrieve(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.warning("hanging up failed error=%s", task.exception())
+
+
+def _fall(task: "asyncio.Task[None]") -> None:
+    """A loop of the engine that ends by an error ends the process: the supervisor starts a sound one."""
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None:
+        log.critical("loop died task=%s", task.get_name(), exc_info=error)
+        os._exit(70)

@@ -1,0 +1,232 @@
+"""The engine's own driver: makes every move whose time has come and that no live run makes, and watches over the engine."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from engine.clock import from_stamp
+from engine.door import Change
+from engine.presence import AWAY_ALARM
+from incidents import events as e
+from incidents.errors import TocsinError, UnknownIncident
+from incidents.state import Incident
+from storage import log as incident_log
+from storage import outbox, plans
+
+if TYPE_CHECKING:
+    from engine.services import Engine
+
+log = logging.getLogger("tocsin.tick")
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the clock; a due page is claimed within 0.5 s of its time (invariant 2)."""
+BATCH = 100
+WATCH_EVERY = 1.0
+ALIVE_EVERY = 10.0
+AWAY_WORTH_TELLING = 60.0
+JUMP = 5.0
+HEARTBEAT_EVERY = 30.0
+LATE_TICK, LATE_PAGE = 2.0, 10.0
+
+
+class Tick:
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._nudged = asyncio.Event()
+        self._not_before: dict[str, float] = {}
+        self.last_look_at = engine.clock.monotonic()
+        self.lateness: list[float] = []
+
+    def nudge(self) -> None:
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Until cancelled: perform what is due, then wait for a nudge or the next look."""
+        while True:
+            self._nudged.clear()
+            self.last_look_at = self._engine.clock.monotonic()
+            busy = await self._perform_due()
+            if not busy:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._nudged.wait(), LOOK_EVERY)
+
+    async def _perform_due(self) -> bool:
+        engine = self._engine
+        now = engine.clock.now()
+        stamp = now.timestamp()
+        rows = engine.database.read_now(lambda tx: incident_log.due_incidents(tx, stamp, BATCH * 4))
+        due = [incident_id for incident_id, _ in rows if self._not_before.get(incident_id, 0.0) <= stamp][:BATCH]
+        if not due:
+            return False
+        results = await asyncio.gather(*(self._one(incident_id, now) for incident_id in due))
+        return any(results)
+
+    async def _one(self, incident_id: str, now: datetime) -> bool:
+        """One incident in its own try: a bad log stops no other (architecture.md, "Poison")."""
+        engine = self._engine
+        try:
+            change = await engine.database.write(
+                lambda tx: engine.door.perform_due(tx, incident_id, "engine", now)
+            )
+        except UnknownIncident:
+            return False
+        except TocsinError as error:
+            log.error("tick failed incident=%s error=%s", incident_id, error)
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this incident only
+            log.exception("incident cannot be folded incident=%s", incident_id)
+            await engine.set_aside(incident_id, f"{type(error).__name__}: {error}")
+            return False
+        engine.publish(change)
+        self._leave_to_driver(incident_id, change, now)
+        return bool(change.performed)
+
+    def _leave_to_driver(self, incident_id: str, change: Change, now: datetime) -> None:
+        """What is due but left to a live run is looked at again when the engine's own time for it comes."""
+        if change.moves.due:
+            self._not_before[incident_id] = now.timestamp() + 0.1
+        else:
+            self._not_before.pop(incident_id, None)
+
+    # --- watching ---
+
+    async def watch(self) -> None:
+        """Every second: silent workers, expired claims, the disk, the clock; every 10 s a sign of life."""
+        engine = self._engine
+        wall, mono = engine.clock.now().timestamp(), engine.clock.monotonic()
+        alive_at = beat_at = mono
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            while True:
+                await asyncio.sleep(WATCH_EVERY)
+                now_wall, now_mono = engine.clock.now().timestamp(), engine.clock.monotonic()
+                await self._clock_jump((now_wall - wall) - (now_mono - mono))
+                wall, mono = now_wall, now_mono
+                await self._bury(now_mono)
+                await engine.pager.sweep()
+                engine.database.room_again()
+                await self._disk_alarm()
+                if now_mono - alive_at >= ALIVE_EVERY:
+                    alive_at = now_mono
+                    await engine.database.write(lambda tx, at=now_wall: plans.set_meta(tx, "alive_at", str(at)))
+                if engine.config.heartbeat_url is not None and now_mono - beat_at >= HEARTBEAT_EVERY:
+                    beat_at = now_mono
+                    await self._heartbeat(session, engine.config.heartbeat_url, now_wall)
+
+    async def _bury(self, now: float) -> None:
+        engine = self._engine
+        for worker in engine.presence.bury(now):
+            log.warning("worker fell silent worker=%s", worker)
+            dropped = await engine.database.write(lambda tx, name=worker: plans.drop_drivers_of(tx, name))
+            for incident_id in dropped:
+                self._not_before.pop(incident_id, None)
+        last = engine.presence.last_worker_at or engine.presence.started_at
+        if not engine.presence.anybody and now - last > AWAY_ALARM and engine.presence.last_worker_at is not None:
+            since = from_stamp(engine.clock.now().timestamp() - (now - last))
+            await engine.page_operators(
+                f"prefect-away-{since:%Y%m%d%H%M}", f"Prefect is away since {since:%H:%M} UTC; the engine performs."
+            )
+            engine.presence.last_worker_at = None
+
+    async def _disk_alarm(self) -> None:
+        engine = self._engine
+        if engine.database.disk_full and not self._told_about_disk:
+            self._told_about_disk = True
+            day = engine.clock.now()
+            await engine.page_operators(f"disk-{day:%Y%m%d%H%M}", "The disk is full: signals are refused, pages go on.")
+        elif not engine.database.disk_full:
+            self._told_about_disk = False
+
+    _told_about_disk = False
+
+    async def _clock_jump(self, jumped: float) -> None:
+        """A jump of wall against monotonic time is recorded in every open incident."""
+        if abs(jumped) <= JUMP:
+            return
+        engine = self._engine
+        log.warning("clock jumped seconds=%.1f", jumped)
+        seconds = Decimal(f"{jumped:.1f}")
+        await self._to_all_open(
+            lambda incident, at: [e.ClockJumped(at=_after(incident, at), by="engine", seconds=seconds)]
+        )
+
+    async def note_absence(self) -> None:
+        """At start: if Tocsin was away for a minute or more, every open incident says so, with what was not done."""
+        engine = self._engine
+        said = engine.database.read_now(lambda tx: plans.get_meta(tx, "alive_at"))
+        now = engine.clock.now()
+        await engine.database.write(lambda tx: plans.set_meta(tx, "alive_at", str(now.timestamp())))
+        if said is None or now.timestamp() - float(said) < AWAY_WORTH_TELLING:
+            return
+        since = from_stamp(float(said))
+        await self._to_all_open(
+            lambda incident, at: [
+                e.EngineWasAway(
+                    at=_after(incident, at), by="engine", since=since, until=at, skipped=_skipped(incident, since, at)
+                )
+            ]
+        )
+
+    async def _to_all_open(self, make: Callable[[Incident, datetime], list[e.Event]]) -> None:
+        engine = self._engine
+        now = engine.clock.now()
+        for incident_id in engine.database.read_now(incident_log.open_ids):
+            try:
+                change = await engine.database.write(
+                    lambda tx, one=incident_id: engine.door.append(tx, one, lambda each: make(each, now), now)
+                )
+            except UnknownIncident:
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this incident only
+                log.exception("incident cannot be folded incident=%s", incident_id)
+                await engine.set_aside(incident_id, f"{type(error).__name__}: {error}")
+                continue
+            engine.publish(change)
+
+    # --- the outside watch ---
+
+    def healthy(self) -> str | None:
+        """Why no heartbeat may be sent now, or None: ticks are on time and no due page is older than 10 s."""
+        engine = self._engine
+        if engine.clock.monotonic() - self.last_look_at > LATE_TICK:
+            return "the tick is late"
+        oldest = engine.database.read_now(outbox.oldest_due)
+        if oldest is not None and engine.clock.now().timestamp() - oldest > LATE_PAGE:
+            return "a due page waits for more than 10 s"
+        return None
+
+    async def _heartbeat(self, session: aiohttp.ClientSession, url: str, _: float) -> None:
+        why_not = self.healthy()
+        if why_not is not None:
+            log.error("no heartbeat sent because=%s", why_not)
+            return
+        try:
+            async with session.get(url) as response:
+                if response.status >= 400:
+                    log.warning("heartbeat refused status=%d", response.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("heartbeat failed error=%s", error)
+
+
+def _after(incident: Incident, at: datetime) -> datetime:
+    return at if incident.last_event_at is None else max(at, incident.last_event_at)
+
+
+def _skipped(incident: Incident, since: datetime, until: datetime) -> tuple[str, ...]:
+    """What should have happened while Tocsin was away and will not be made up for, one line a kind."""
+    found = []
+    if incident.next_update_by is not None and since < incident.next_update_by <= until:
+        found.append(f"the update promised for {incident.next_update_by:%H:%M} UTC was not chased")
+    overdue = [
+        step.id for step in incident.steps.values() if step.ended_at is None and since < step.due_at <= until
+    ]
+    if overdue:
+        found.append(f"nobody was paged when these steps came due: {', '.join(overdue)}")
+    if incident.live_round is not None:
+        found.append("rungs and repeats that came due meanwhile: one is paged now, the rest in their turn")
+    return tuple(found)

@@ -1,0 +1,246 @@
+"""The object of `GET /api/v1/incidents/{id}` and of `tocsin show --json`. From now on its changes are additive."""
+
+from datetime import datetime
+from typing import Any
+
+from contacts.directory import Directory
+from engine.clock import from_stamp
+from incidents.events import Event
+from incidents.state import Incident, StepState, missing_to_close
+from incidents.timeline import sentence
+from runbooks.next_moves import is_quiet, next_moves, owed_update_by
+from runbooks.plan import Plan
+from storage.log import IncidentRow
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC, with milliseconds."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def incident_view(
+    incident: Incident, plan: Plan, directory: Directory, events: list[Event], now: datetime
+) -> dict[str, Any]:
+    """Everything about one incident as JSON values."""
+    return {
+        "id": incident.id,
+        "title": incident.title,
+        "severity": incident.severity.value,
+        "status": incident.status.value,
+        "situation": incident.situation,
+        "drill": incident.drill,
+        "round": incident.round,
+        "plan_version": incident.plan_version,
+        "declared_at": stamp(incident.declared_at),
+        "declared_by": incident.declared_by,
+        "commander": incident.commander,
+        "next_update_by": stamp(owed_update_by(incident, plan)),
+        "area": incident.area,
+        "because": list(incident.because),
+        "version": incident.version,
+        "quiet": is_quiet(incident),
+        "resolved_at": stamp(incident.resolved_at),
+        "confirmed_at": stamp(incident.confirmed_at),
+        "informed_at": stamp(incident.informed_at),
+        "ended_at": stamp(incident.ended_at),
+        "merged_into": incident.merged_into,
+        "support": list(incident.support),
+        "pages": _pages(incident),
+        "escalations": _escalations(incident),
+        "steps": _steps(incident, plan, now),
+        "updates": _updates(incident),
+        "decisions": _decisions(incident),
+        "compensation": _compensation(incident),
+        "signals": [{"dedup_key": key, "firing": firing} for key, firing in incident.signals.items()],
+        "missing_to_close": missing_to_close(incident),
+        "next_moves": _next(incident, plan, directory, now),
+        "timeline": [
+            {"at": stamp(event.at), "by": event.by, "kind": event.kind, "sentence": sentence(event)} for event in events
+        ],
+    }
+
+
+def row_view(row: IncidentRow) -> dict[str, Any]:
+    """One line of the list."""
+    return {
+        "id": row.id,
+        "title": row.title,
+        "severity": row.severity,
+        "status": row.status,
+        "situation": row.situation,
+        "drill": row.drill,
+        "round": row.round,
+        "commander": row.commander,
+        "declared_at": _from(row.declared_at),
+        "next_update_by": _from(row.next_update_by),
+        "next_due_at": _from(row.next_due_at),
+        "quarantined": row.quarantined,
+    }
+
+
+def _from(seconds: float | None) -> str | None:
+    return None if seconds is None else stamp(from_stamp(seconds))
+
+
+def _pages(incident: Incident) -> list[dict[str, Any]]:
+    return [
+        {
+            "message_id": page.message_id,
+            "escalation": page.escalation,
+            "escalation_kind": incident.escalations[page.escalation].kind.value
+            if page.escalation in incident.escalations
+            else None,
+            "rung": page.rung,
+            "contact": page.contact,
+            "channel": page.channel,
+            "attempt": page.attempt,
+            "state": page.state,
+            "requested_at": stamp(page.requested_at),
+            "sent_at": stamp(page.sent_at),
+            "delivered_at": stamp(page.delivered_at),
+            "failed_at": stamp(page.failed_at),
+            "failure": None if page.failure is None else page.failure.value,
+            "possible_duplicate": page.possible_duplicate,
+        }
+        for page in incident.pages.values()
+    ]
+
+
+def _escalations(incident: Incident) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": each.id,
+            "kind": each.kind.value,
+            "subject": each.subject,
+            "because": each.because,
+            "live": each.live,
+            "started_at": stamp(each.started_at),
+            "answered_by": each.answered_by,
+            "answered_at": stamp(each.answered_at),
+            "stopped_at": stamp(each.stopped_at),
+        }
+        for each in incident.escalations.values()
+    ]
+
+
+def _steps(incident: Incident, plan: Plan, now: datetime) -> list[dict[str, Any]]:
+    runbook = plan.runbook_of(incident.situation)
+    planned = {step.id: step for step in runbook.steps} if runbook is not None else {}
+    found: list[dict[str, Any]] = []
+    for step in incident.steps.values():
+        known = planned.pop(step.id, None)
+        found.append(
+            {
+                "id": step.id,
+                "title": step.title,
+                "owner": step.owner,
+                "say": known.say if known is not None else "",
+                "due_at": stamp(step.due_at),
+                "state": step.state.value,
+                "overdue": step.state is StepState.OPEN and step.due_at <= now,
+                "needs": list(known.needs) if known is not None else [],
+                "asks_evidence": step.asks_evidence,
+                "evidence": step.evidence,
+                "ended_by": step.ended_by,
+                "ended_at": stamp(step.ended_at),
+                "required": step.required,
+            }
+        )
+    for planned_step in planned.values():
+        if planned_step.when and incident.severity not in planned_step.when:
+            continue
+        found.append(
+            {
+                "id": planned_step.id,
+                "title": planned_step.title,
+                "owner": planned_step.owner,
+                "say": planned_step.say,
+                "due_at": None,
+                "state": "waiting",
+                "overdue": False,
+                "needs": list(planned_step.needs),
+                "asks_evidence": planned_step.evidence,
+                "evidence": "",
+                "ended_by": None,
+                "ended_at": None,
+                "required": planned_step.required,
+            }
+        )
+    return found
+
+
+def _updates(incident: Incident) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": update.number,
+            "audience": update.audience,
+            "text": update.text,
+            "at": stamp(update.at),
+            "by": update.by,
+            "next_update_by": stamp(update.next_update_by),
+        }
+        for update in incident.updates
+    ]
+
+
+def _decisions(incident: Incident) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": each.id,
+            "question": each.question,
+            "options": list(each.options),
+            "decider": each.decider,
+            "requested_at": stamp(each.requested_at),
+            "due_at": stamp(each.due_at),
+            "choice": each.choice,
+            "made_by": each.made_by,
+            "made_at": stamp(each.made_at),
+            "because": each.because,
+        }
+        for each in incident.decisions.values()
+    ]
+
+
+def _compensation(incident: Incident) -> dict[str, Any] | None:
+    decided, proposed = incident.compensation, incident.proposal
+    if decided is not None:
+        return {
+            "state": "decided",
+            "per_customer": None if decided.per_customer is None else decided.per_customer.model_dump(mode="json"),
+            "population": decided.population,
+            "count": decided.population_count,
+            "reason": decided.reason,
+            "rationale": decided.rationale,
+            "requester": decided.requester,
+            "decided_by": decided.decided_by,
+            "authority": decided.authority,
+            "at": stamp(decided.at),
+        }
+    if proposed is not None:
+        return {
+            "state": "proposed",
+            "document": proposed.document,
+            "per_customer": None if proposed.per_customer is None else proposed.per_customer.model_dump(mode="json"),
+            "population": proposed.population,
+            "count": proposed.population_count,
+            "reason": proposed.reason,
+            "rationale": proposed.rationale,
+            "requester": proposed.requester,
+            "at": stamp(proposed.at),
+        }
+    return None
+
+
+def _next(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> list[dict[str, Any]]:
+    """What happens next when nobody acts: what is due, then the next moment at which something will be."""
+    moves = next_moves(incident, plan, directory, now)
+    found = [{"at": stamp(move.due_at), "title": move.title, "key": move.key} for move in moves.due]
+    if moves.wake_at is not None:
+        later = next_moves(incident, plan, directory, moves.wake_at)
+        known = {move.key for move in moves.due}
+        found.extend(
+            {"at": stamp(moves.wake_at), "title": move.title, "key": move.key}
+            for move in later.due
+            if move.key not in known
+        )
+    return found
