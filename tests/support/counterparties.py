@@ -78,6 +78,11 @@ def _listening(port: int) -> Callable[[], bool]:
     return ask
 
 
+def _is_ok(url: str) -> bool:
+    with urllib.request.urlopen(url, timeout=2) as answer:
+        return bool(answer.status == 200)
+
+
 def _started(command: list[str], *ports: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -355,7 +360,7 @@ def start_alertmanager(tmp_path: Path) -> Iterator[StartAlertmanager]:
         ]
         processes.append(_started(["prometheus-alertmanager", *options], port))
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: urllib.request.urlopen(f"{url}/-/ready", timeout=2).status == 200, "Alertmanager")
+        wait_until(lambda: _is_ok(f"{url}/-/ready"), "Alertmanager")
         return url
 
     yield start
