@@ -43,15 +43,15 @@ contacts:
   - id: nora
     name: Nora Lindqvist
     channels:
-      - {kind: sms, to: "+12025557101"}
-      - {kind: voice, to: "+12025557101"}
+      - {kind: sms, to: "+12025550101"}
+      - {kind: voice, to: "+12025550101"}
     authority:
       - {may: compensation, granted_by: Leon}
   - id: leon
     name: Leon Achterberg
     channels:
-      - {kind: sms, to: "+12025557102"}
-      - {kind: voice, to: "+12025557102"}
+      - {kind: sms, to: "+12025550102"}
+      - {kind: voice, to: "+12025550102"}
     authority:
       - {may: compensation, granted_by: The board}
 roles:
@@ -106,9 +106,11 @@ def problems_if_any() -> list[str]:
     return []
 
 
-def test_a_whole_plan_loads_without_a_warning():
+def test_a_whole_plan_loads_with_its_warnings_at_their_places():
     loaded = load_plan(Path())
-    assert loaded.warnings == ()
+    assert loaded.warnings == (
+        "contacts.yaml:5:25: 4 numbers are reserved for examples and reach nobody; this is the first.",
+    )
     assert [runbook.id for runbook in loaded.plan.runbooks] == ["outage"]
     assert loaded.directory.resolve("role:commander") == loaded.directory.contact("nora")
 
@@ -186,8 +188,8 @@ BROKEN = [
     ),
     (
         "contacts.yaml",
-        'sms, to: "+12025557101"',
-        'sms, too: "+1", to: "+12025557101"',
+        'sms, to: "+12025550101"',
+        'sms, too: "+1", to: "+12025550101"',
         "contacts.yaml:5:21: 'too' is not a key here; did you mean 'to'?",
     ),
     (
@@ -198,20 +200,20 @@ BROKEN = [
     ),
     ("plan.yaml", "company: Larkfield Home\n", "", "plan.yaml:1:1: 'company' is missing here."),
     ("runbooks/outage.yaml", "    say: Look at it.\n", "", "runbooks/outage.yaml:6:5: 'say' is missing here."),
-    ("contacts.yaml", '{kind: voice, to: "+12025557101"}', "{kind: voice}", "contacts.yaml:6:9: 'to' is missing here."),
+    ("contacts.yaml", '{kind: voice, to: "+12025550101"}', "{kind: voice}", "contacts.yaml:6:9: 'to' is missing here."),
     (
         "contacts.yaml",
-        '{kind: voice, to: "+12025557101"}',
-        '{to: "+12025557101"}',
+        '{kind: voice, to: "+12025550101"}',
+        '{to: "+12025550101"}',
         "contacts.yaml:6:9: 'kind' is missing here.",
     ),
     # values
     (
         "contacts.yaml",
-        '"+12025557101"}\n    auth',
-        "+12025557101}\n    auth",
-        "contacts.yaml:6:27: 'to' must be text, but YAML reads +12025557101 as a number; put it in "
-        'quotes so that the plus is not lost: "+12025557101".',
+        '"+12025550101"}\n    auth',
+        "+12025550101}\n    auth",
+        "contacts.yaml:6:27: 'to' must be text, but YAML reads +12025550101 as a number; put it in "
+        'quotes so that the plus is not lost: "+12025550101".',
     ),
     (
         "contacts.yaml",
@@ -278,14 +280,14 @@ BROKEN = [
     ),
     (
         "contacts.yaml",
-        'voice, to: "+12025557101"',
-        'voice, to: "+1 202 555 7101"',
-        "contacts.yaml:6:27: 'to': write '+1 202 555 7101' as '+12025557101' (E.164: plus sign, digits, nothing else).",
+        'voice, to: "+12025550101"',
+        'voice, to: "+1 202 555 0101"',
+        "contacts.yaml:6:27: 'to': write '+1 202 555 0101' as '+12025550101' (E.164: plus sign, digits, nothing else).",
     ),
     (
         "contacts.yaml",
-        '    channels:\n      - {kind: sms, to: "+12025557101"}',
-        '    drills: sometimes\n    channels:\n      - {kind: sms, to: "+12025557101"}',
+        '    channels:\n      - {kind: sms, to: "+12025550101"}',
+        '    drills: sometimes\n    channels:\n      - {kind: sms, to: "+12025550101"}',
         "contacts.yaml:4:13: 'drills' must be true or false, not 'sometimes'.",
     ),
     (
@@ -426,7 +428,7 @@ def test_a_runbook_with_another_ending_is_not_passed_over_in_silence():
 def test_what_an_editor_leaves_behind_is_passed_over():
     Path("runbooks/.#outage.yaml").symlink_to("nora@laptop.1234")
     Path("runbooks/outage.yaml~").write_text("old")
-    assert load_plan(Path()).warnings == ()
+    assert len(load_plan(Path()).plan.runbooks) == 1
 
 
 def test_runbooks_as_a_file_is_refused():
