@@ -10,6 +10,12 @@ from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavaila
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 7.0
 _POOLED = 100
+_NEVER_LEFT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+)
 
 
 def open_session(base_url: str, total: float = TOTAL_SECONDS) -> aiohttp.ClientSession:
@@ -33,7 +39,7 @@ def _proxy_for(url: str) -> str | None:
 
 def what_became_of_it(error: aiohttp.ClientError | TimeoutError, provider: str) -> NotificationError:
     """Whether a request that ended without an answer can have arrived: only a missing connection says no for sure."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(error, _NEVER_LEFT):
         return ProviderUnavailable(f"{provider} cannot be reached: {_named(error)}.")
     return OutcomeUnknown(f"{provider} did not answer: {_named(error)}.")
 

@@ -123,7 +123,8 @@ class SlackChannel:
         known = self._conversations.get(to)
         if known is None:
             answer = await self._asked("conversations.open", {"users": to})
-            known = str((answer.get("channel") or {}).get("id") or "")
+            channel = answer.get("channel")
+            known = str(channel.get("id") or "") if isinstance(channel, dict) else ""
             if not known:
                 raise ProviderUnavailable("Slack opened a conversation but did not name it.")
             self._conversations[to] = known

@@ -1,5 +1,6 @@
 """One Twilio account: the official SDK on a pooled asynchronous connection, and what each refusal means for a page."""
 
+import re
 from base64 import b64encode
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavaila
 from notifications.connections import TOTAL_SECONDS, open_session, seconds, what_became_of_it
 
 BASE_URL = "https://api.twilio.com"
+
+_NUMBER = re.compile(r"\+?\d{7,15}")
 
 Created = TypeVar("Created")
 
@@ -151,5 +154,6 @@ def _refusal(error: TwilioRestException | TwilioServiceException) -> Notificatio
 
 
 def _words(error: TwilioRestException | TwilioServiceException) -> str:
+    """Twilio's words without the number that it likes to quote: they go into the log, which forgets nothing."""
     said: Any = error.msg if isinstance(error, TwilioRestException) else error.detail or error.title
-    return str(said).rstrip(".")
+    return _NUMBER.sub(lambda found: f"{found[0][:3]}..{found[0][-2:]}", str(said)).rstrip(".")

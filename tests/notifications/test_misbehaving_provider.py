@@ -94,8 +94,9 @@ async def test_a_number_that_twilio_refuses_is_undeliverable(
 ):
     misbehaving_provider.how, misbehaving_provider.error_code = "refuses", code
 
-    with pytest.raises(Undeliverable, match=str(code)):
+    with pytest.raises(Undeliverable, match=str(code)) as refused:
         await channel.send(page)
+    assert page.to not in str(refused.value), "what is logged for ever names no telephone number"
 
 
 @pytest.mark.parametrize("channel", ["sms", "voice"], indirect=True)

@@ -78,7 +78,7 @@ class MisbehavingProvider:
             return web.Response(text="no healthy upstream", status=503)
         if how == "unauthorized":
             return web.json_response({"code": 20003, "message": "Authenticate", "status": 401}, status=401)
-        refused = {"code": self.error_code, "message": "refused by the test", "status": 400}
+        refused = {"code": self.error_code, "message": "The number +12025550123 was refused", "status": 400}
         return web.json_response(refused, status=400)
 
     async def _listed(self, request: web.Request) -> web.StreamResponse:
