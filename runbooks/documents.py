@@ -78,6 +78,9 @@ def _unreadable(problem: Problem) -> Document:
 
 
 def _marked(file: str, error: MarkedYAMLError) -> Problem:
+    problem = str(error.problem)
+    if error.context_mark is not None and ("end of stream" in problem or "<stream end>" in problem):
+        return Problem(_place(file, error.context_mark), "This is not YAML: what begins here is never closed.")
     mark = error.problem_mark or error.context_mark
     place = _place(file, mark) if mark is not None else Place(file, 1, 1)
     said = str(error.problem or error.context or "it cannot be read").splitlines()[0].strip()

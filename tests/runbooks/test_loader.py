@@ -136,6 +136,12 @@ BROKEN = [
         "plan.yaml:1:1: This is not YAML: found character '\\t' that cannot start any token.",
     ),
     ("plan.yaml", "Larkfield Home", "Lark\x07field", "plan.yaml:1:14: This character is not allowed in YAML."),
+    (
+        "plan.yaml",
+        "Larkfield Home",
+        "'Larkfield",
+        "plan.yaml:1:10: This is not YAML: what begins here is never closed.",
+    ),
     ("plan.yaml", PLAN, "", "plan.yaml:1:1: The file is empty."),
     ("plan.yaml", PLAN, "# nothing yet\n", "plan.yaml:1:1: The file is empty."),
     ("plan.yaml", PLAN, "just words\n", "plan.yaml:1:1: The file must be a mapping (key: value), not 'just words'."),
@@ -341,7 +347,7 @@ def test_every_problem_of_every_file_is_told_at_once():
         "contacts.yaml:5:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', not 'fax'.",
         "contacts.yaml:12:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', not 'fax'.",
         "runbooks/other.yaml:1:1: The file is empty.",
-        "runbooks/outage.yaml:1:6: This is not YAML: expected the node content, but found '<stream end>'.",
+        "runbooks/outage.yaml:1:6: This is not YAML: what begins here is never closed.",
     ]
 
 
