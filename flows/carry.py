@@ -42,6 +42,8 @@ def carry(settings: WorkerSettings) -> int:
         except BaseException as error:  # noqa: BLE001  # nothing may end this thread unseen; it is raised again below
             failures.append(error)
 
+    # A page that failed is a task run that failed: a fact, not an error of ours. Errors of ours `Driver` logs itself.
+    logging.getLogger("prefect.task_runs").setLevel(logging.CRITICAL)
     with orders.taken_from_outside():
         thread = threading.Thread(target=work, name="worker")
         thread.start()

@@ -153,6 +153,7 @@ class FakeEngine:
         self.refuse: Callable[[dict[str, Any]], tuple[int, dict[str, Any]] | None] = lambda _body: None
         """Asked before a perform: a status and a body to refuse it with."""
         self.url = ""
+        self._closing = False
         self._sequence = 0
         self._changes: list[tuple[int, str]] = []
         self._now = START
@@ -181,14 +182,15 @@ class FakeEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        runner = web.AppRunner(self._app(), access_log=None)
+        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         self._loop.run_until_complete(site.start())
         port = runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{port}"
@@ -292,6 +294,8 @@ class FakeEngine:
     async def _feed(self, request: web.Request) -> web.Response:
         after, wait = int(request.query["after"]), float(request.query["wait"])
         for _ in range(max(1, round(wait / 0.02))):
+            if self._closing:
+                break
             with self.lock:
                 new = [incident for sequence, incident in self._changes if sequence > after]
                 if new or wait == 0:
