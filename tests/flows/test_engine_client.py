@@ -60,13 +60,13 @@ class Canned:
                 self.end_headers()
                 self.wfile.write(canned.content)
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_DELETE = answer  # noqa: N815  # the names that http.server calls
 
             def log_message(self, *_: object) -> None:
                 return None
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
 
     @property

@@ -131,11 +131,16 @@ async def test_after_an_absence_of_the_engine_everybody_looks_again(
 ) -> None:
     monkeypatch.setattr("flows.hints.BACKOFF", 0.02)
     monkeypatch.setattr("flows.hints.WAIT", 0.05)
+    incident = engine.declare("INC-1")
     hints = Hints()
     mine = hints.of("INC-1")
     async with EngineClient(Address.of_home(engine.home)) as client:
         listening = asyncio.create_task(hints.listen(client))
+        while not mine.is_set():
+            incident.happens("NoteAdded", "something happened")
+            await asyncio.sleep(0.02)
         engine.away = True
+        mine.clear()
         await asyncio.sleep(0.2)
         engine.away = False
         await asyncio.wait_for(mine.wait(), 10)
