@@ -12,7 +12,7 @@ def covering_authority(
 ) -> Authority | None:
     """The grant that lets `contact` decide this compensation, or None.
 
-    `per_customer=None` (no compensation) needs a compensation grant of any size. Limits in another currency cover nothing.
+    `per_customer=None` (no compensation) needs a grant of any size. Limits in another currency cover nothing.
     """
     for grant in contact.authority:
         if grant.may != "compensation" or not grant.in_force(now):

@@ -68,7 +68,7 @@ def _to_close(incident: Incident) -> list[str]:
     return missing
 
 
-def _plain(after: Incident, command: c.Command, directory: Directory) -> str:  # noqa: C901, PLR0911, PLR0912 - a line a command
+def _plain(after: Incident, command: c.Command, directory: Directory) -> str:  # noqa: C901, PLR0912 - a line a command
     match command:
         case c.PagePeople():
             return f"Paging {', '.join(command.contacts)} for {after.id}."
@@ -97,7 +97,9 @@ def _plain(after: Incident, command: c.Command, directory: Directory) -> str:  #
             return f"Decided: {command.decision}: {command.choice}."
         case c.Compensate() | c.ApproveCompensation():
             decided = after.compensation
-            what = "nothing" if decided is None or decided.per_customer is None else f"{decided.per_customer} a customer"
+            what = (
+                "nothing" if decided is None or decided.per_customer is None else f"{decided.per_customer} a customer"
+            )
             return f"Compensation of {after.id} is decided: {what}. Now tell the customers."
         case c.InformCustomers():
             return f"It is on record that the customers of {after.id} were told."

@@ -1,8 +1,8 @@
 """The plans in use: the active one, the ones that open incidents have pinned, and the directory as it is now."""
 
+from contacts.directory import Directory
 from incidents.errors import PlanInvalid
 from runbooks.plan import Plan
-from contacts.directory import Directory
 from storage.database import Tx
 from storage.plans import load_plan
 

@@ -1,4 +1,4 @@
-"""The executive summary (bottom line, conditions, actions, needs, next update by) of one incident. Pure (domain.md 5.1)."""
+"""The executive summary: bottom line, conditions, actions, needs, next update by (domain.md 5.1). Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +84,9 @@ def _actions(incident: Incident) -> tuple[str, ...]:
         for step in incident.steps.values()
         if step.state is StepState.OPEN
     ]
-    made = [f"decided: {each.question} {each.choice}" for each in incident.decisions.values() if each.choice is not None]
+    made = [
+        f"decided: {each.question} {each.choice}" for each in incident.decisions.values() if each.choice is not None
+    ]
     return (*done, *made, *going)
 
 

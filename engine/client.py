@@ -25,6 +25,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
+from engine.clock import from_stamp
 from incidents.errors import (
     CommandRefused,
     EngineUnreachable,
@@ -212,6 +213,8 @@ class IncidentObject(TypedDict):
     signals: NotRequired[list[Any]]
     next_moves: NotRequired[list[Any]]
     resolved_at: NotRequired[str | None]
+    confirmed_at: NotRequired[str | None]
+    informed_at: NotRequired[str | None]
 
 
 class IncidentLine(TypedDict):
@@ -534,8 +537,11 @@ def _retry_after(headers: Mapping[str, str]) -> int:
     return int(wanted) if wanted.isdigit() else 5
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _time(written: str | float | None) -> datetime | None:
+    """A moment as the engine writes it: ISO 8601, or seconds since 1970."""
+    if written is None:
+        return None
+    return datetime.fromisoformat(written) if isinstance(written, str) else from_stamp(written)
 
 
 def _read_nothing(_: Any) -> None:

@@ -28,9 +28,7 @@ class Composer:
 
     def page(self, incident: Incident, move: PageContact, plan: Plan, directory: Directory, now: datetime) -> OutboxRow:
         """The row of one page. The same move always gives the same message id, so asking twice is harmless."""
-        message_id = str(
-            PageId(self.epoch, incident.id, move.escalation, move.rung, move.contact_index, move.attempt)
-        )
+        message_id = str(PageId(self.epoch, incident.id, move.escalation, move.rung, move.contact_index, move.attempt))
         contact = directory.contact(move.contact)
         channel = ChannelKind(move.channel)
         first = move.attempt == 1 and not incident.escalations[move.escalation].pages
@@ -54,7 +52,7 @@ class Composer:
     ) -> OutboxRow | None:
         """A message that asks for no answer, on the first of their channels that can be read; None without one."""
         channels = contact.channels_for(drill=incident.drill)
-        readable = next((each for each in channels if each.kind != ChannelKind.VOICE), None)
+        readable = next((each for each in channels if ChannelKind(each.kind) is not ChannelKind.VOICE), None)
         if readable is None:
             return None
         text = notice_text(

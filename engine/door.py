@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.book import PlanBook
-from engine.briefing import brief
+from engine.briefing import Briefing, brief
 from engine.compose import Composer, digest, reader_of
 from incidents import commands as c
 from incidents import events as e
@@ -33,7 +33,7 @@ from runbooks.moves import (
     StartEscalation,
     StopEscalation,
 )
-from runbooks.next_moves import next_moves, owed_update_by
+from runbooks.next_moves import executives_of, next_moves
 from runbooks.plan import Plan
 from storage import keys, log, outbox
 from storage.database import Tx
@@ -72,7 +72,7 @@ class Change:
     rows: list[OutboxRow] = field(default_factory=list)
     cancel: list[OutboxRow] = field(default_factory=list)
     performed: list[tuple[Move, tuple[str, ...]]] = field(default_factory=list)
-    moves: Moves = Moves((), None)
+    moves: Moves = field(default_factory=lambda: Moves((), None))
 
     def add(self, *events: e.Event) -> None:
         """Fold events in. New events pass `evolve` before the commit."""
@@ -134,6 +134,14 @@ class Door:
             self._perform(change, now, by, lambda move, _: _key_of(move) == key, once=True)
         self._perform(change, now, "engine", self._allowance(now, driven=driven))
         return self._store(tx, change, now)
+
+    def brief_executives(self, tx: Tx, incident_id: str, by: str, now: datetime) -> tuple[Change, Briefing]:
+        """An executive summary now, besides the cadence; the next one on the cadence counts from it."""
+        change = self._open(tx, incident_id)
+        recipients = executives_of(change.after, change.plan, self._book.directory)
+        at = _not_before(change.after, now)
+        briefing = self._summarise(change, change.after.summaries + 1, recipients, at, by)
+        return self._finish(tx, change, now), briefing
 
     def due(self, tx: Tx, incident_id: str, now: datetime) -> tuple[Incident, Moves]:
         """What is due, without making it."""
@@ -247,7 +255,7 @@ class Door:
             case AskDecision():
                 self._ask(change, move, at, by)
             case IssueSummary():
-                self.summarise(change, move.number, move.recipients, at, by)
+                self._summarise(change, move.number, move.recipients, at, by)
         change.performed.append((move, tuple(row.message_id for row in change.rows[before:])))
 
     def _page(self, change: Change, move: PageContact, at: datetime, by: str) -> None:
@@ -302,8 +310,8 @@ class Door:
             question = f"{change.after.id} asks you to decide by {move.decide_by:%H:%M} UTC: {move.question}"
             self._tell(change, decider.id, f"decision-{move.decision}", question, f"decision {move.decision}", at, by)
 
-    def summarise(self, change: Change, number: int, recipients: tuple[str, ...], at: datetime, by: str) -> str:
-        """Issue an executive summary to these contacts; returns its whole text."""
+    def _summarise(self, change: Change, number: int, recipients: tuple[str, ...], at: datetime, by: str) -> Briefing:
+        """Issue an executive summary to these contacts."""
         incident = change.after
         briefing = brief(incident, change.plan, self._book.directory, at)
         sent: list[str] = []
@@ -335,7 +343,7 @@ class Door:
                 messages=tuple(sent),
             )
         )
-        return briefing.text
+        return briefing
 
     def _tell(
         self, change: Change, contact_id: str, name: str, sentence: str, about: str, at: datetime, by: str
@@ -435,6 +443,3 @@ def _next_look(change: Change) -> datetime | None:
 
 def _stamp(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
-
-
-__all__ = ["COVER", "Change", "Door", "Quarantined", "owed_update_by"]

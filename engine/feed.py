@@ -30,7 +30,7 @@ class Feed:
         return [incident_id for incident_id, at in self._changed.items() if at > after]
 
     async def wait(self, after: int, seconds: float) -> tuple[int, list[str]]:
-        """The ids that changed after sequence `after`; waits up to `seconds` for the first. An empty list is an answer."""
+        """The ids that changed after `after`; waits up to `seconds` for the first. An empty list is an answer."""
         if self._sequence <= after:
             waiter = asyncio.Event()
             self._waiters.add(waiter)

@@ -50,7 +50,7 @@ class Home:
             raise HomeUnusable(f"{self.path} is on a network file system ({kind}); SQLite needs a local disk.")
 
     def lock(self) -> IO[str]:
-        """Hold the home for this process. Raises HomeUnusable when another engine holds it; keep the returned file open."""
+        """Hold the home; keep the returned file open. Raises HomeUnusable when another engine holds it."""
         file = (self.path / "engine.lock").open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -35,7 +35,7 @@ class Intake:
         self._book = book
 
     def hear(self, tx: Tx, integration: Integration, signals: Sequence[Signal], now: datetime) -> list[Heard]:
-        """Take a body's signals in order, in the caller's transaction. One that fails fails the body: its sender repeats it."""
+        """Take a body's signals in order, in the caller's transaction. One that fails fails the body."""
         return [self._hear(tx, integration, signal, now) for signal in signals]
 
     def _hear(self, tx: Tx, integration: Integration, signal: Signal, now: datetime) -> Heard:
@@ -75,9 +75,7 @@ class Intake:
             return self._declare(tx, integration, signal, key, assessment, now)
         keys.open_key(tx, key, known.incident_id, assessment.severity, now.timestamp())
         if change.events:
-            keys.keep_signal(
-                tx, key, known.incident_id, integration.name, signal.action, now.timestamp(), signal.body
-            )
+            keys.keep_signal(tx, key, known.incident_id, integration.name, signal.action, now.timestamp(), signal.body)
         return Heard("folded", known.incident_id, change)
 
     def _declare(

@@ -1,4 +1,4 @@
-"""Paging the people who run Tocsin when Tocsin itself is in trouble. Needs no incident and no fold (invariant: poison)."""
+"""Paging the people who run Tocsin when Tocsin itself is in trouble. Needs no incident and no fold."""
 
 from datetime import datetime
 

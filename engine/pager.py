@@ -165,7 +165,7 @@ class Pager:
             return OutcomeUnknown(f"no answer from the provider in {BUDGET:.0f} s")
         except NotificationError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - an unforeseen error of an SDK must end as a failed page, not a lost one
+        except Exception as error:
             log.exception("channel failed message=%s channel=%s", row.message_id, row.channel)
             return OutcomeUnknown(f"{type(error).__name__}: {error}")
 
@@ -241,11 +241,14 @@ class Pager:
             while channel is not None and self._clock.monotonic() < until:
                 found = await self._recover(channel, row)
                 if found is not None:
-                    await self._write(lambda tx: self._proven(tx, row, found))
+                    await self._note_proof(row, found)
                     return
                 await asyncio.sleep(ENQUIRE_EVERY)
         finally:
             self._asking.pop(row.message_id, None)
+
+    async def _note_proof(self, row: OutboxRow, found: Sent) -> None:
+        await self._write(lambda tx: self._proven(tx, row, found))
 
     async def _recover(self, channel: Channel, row: OutboxRow) -> Sent | None:
         try:

@@ -42,6 +42,7 @@ from notifications.channels import ChannelSettings, build_channels
 from notifications.wording import PageFacts, message_code, page_text
 from runbooks.loader import LoadedPlan, load_plan
 from runbooks.moves import Move, Moves, kind_of
+from runbooks.next_moves import executives_of
 from signals.integration import Integration
 from signals.signal import Signal
 from storage import log as incident_log
@@ -189,6 +190,10 @@ class Engine:
             incident_log.set_next_due(tx, incident_id, now)
 
     @property
+    def heartbeat_url(self) -> str | None:
+        return self.config.heartbeat_url
+
+    @property
     def directory(self) -> Directory:
         return self.book.directory
 
@@ -221,9 +226,7 @@ class Engine:
     async def hear(self, integration: Integration, signals: Sequence[Signal]) -> list[Heard]:
         """Signals of one body, durable when this returns. Raises Overloaded; the sender repeats them then."""
         now = self.clock.now()
-        heard = await self.database.write(
-            lambda tx: self.intake.hear(tx, integration, signals, now), droppable=True
-        )
+        heard = await self.database.write(lambda tx: self.intake.hear(tx, integration, signals, now), droppable=True)
         for each in heard:
             self.signals_heard[each.outcome] += 1
             if each.change is not None:
@@ -284,7 +287,7 @@ class Engine:
     async def command(
         self, incident_id: str, make: Callable[[Incident, datetime], c.Command], command_id: str | None = None
     ) -> str:
-        """Carry out a command and say what it did. A command id seen before gives the same sentence and does nothing."""
+        """Carry out a command and say what it did. A command id seen before does nothing again."""
         now = self.clock.now()
 
         def work(tx: Tx) -> tuple[str, Change | None]:
@@ -369,34 +372,11 @@ class Engine:
         """Send the executives a summary now, besides the cadence."""
         now = self.clock.now()
 
-        def work(tx: Tx) -> tuple[Change, Briefing]:
-            def events(incident: Incident) -> list[e.Event]:
-                return []
-
-            change = self.door.append(tx, incident_id, events, now)
-            recipients = self._executives(change.plan, change.after)
-            rows_before = len(change.rows)
-            first_new = len(change.events)
-            self.door.summarise(change, change.after.summaries + 1, recipients, now, by)
-            outbox.insert(tx, change.rows[rows_before:])
-            incident_log.append(tx, change.after, change.events[first_new:])
-            incident_log.update_incident(tx, change.after, change.after.next_update_by)
-            incident_log.set_next_due(tx, incident_id, now.timestamp())
-            return change, brief(change.after, change.plan, self.directory, now)
-
-        change, briefing = await self.database.write(work)
+        change, briefing = await self.database.write(lambda tx: self.door.brief_executives(tx, incident_id, by, now))
         self.publish(change)
-        names = ", ".join(self._executives(change.plan, change.after)) or "nobody (the plan names no executive who can be reached)"
+        recipients = executives_of(change.after, change.plan, self.directory)
+        names = ", ".join(recipients) or "nobody: the plan names no executive who can be reached"
         return f"Summary {change.after.summaries} of {incident_id} goes to {names}.", briefing
-
-    def _executives(self, plan: Any, incident: Incident) -> tuple[str, ...]:
-        found = [
-            contact.id
-            for reference in plan.executives
-            if (contact := self.directory.resolve(reference)) is not None
-            and contact.channels_for(drill=incident.drill)
-        ]
-        return tuple(dict.fromkeys(found))
 
     def compensate(
         self,

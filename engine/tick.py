@@ -1,4 +1,4 @@
-"""The engine's own driver: makes every move whose time has come and that no live run makes, and watches over the engine."""
+"""The engine's own driver: every move whose time has come and that no live run makes; and a watch over the engine."""
 
 import asyncio
 import contextlib
@@ -6,21 +6,21 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Protocol
 
 import aiohttp
 
-from engine.clock import from_stamp
-from engine.door import Change
-from engine.presence import AWAY_ALARM
+from engine.clock import Clock, from_stamp
+from engine.door import Change, Door
+from engine.pager import Pager
+from engine.presence import AWAY_ALARM, Presence
 from incidents import events as e
 from incidents.errors import TocsinError, UnknownIncident
 from incidents.state import Incident
 from storage import log as incident_log
 from storage import outbox, plans
-
-if TYPE_CHECKING:
-    from engine.services import Engine
+from storage.database import Database, Tx
 
 log = logging.getLogger("tocsin.tick")
 
@@ -35,8 +35,27 @@ HEARTBEAT_EVERY = 30.0
 LATE_TICK, LATE_PAGE = 2.0, 10.0
 
 
+class Resident(Protocol):
+    """What the tick needs of the engine around it."""
+
+    clock: Clock
+    database: Database
+    door: Door
+    pager: Pager
+    presence: Presence
+
+    @property
+    def heartbeat_url(self) -> str | None: ...
+
+    def publish(self, change: Change) -> None: ...
+
+    async def page_operators(self, subject: str, sentence: str) -> None: ...
+
+    async def set_aside(self, incident_id: str, because: str) -> None: ...
+
+
 class Tick:
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: Resident) -> None:
         self._engine = engine
         self._nudged = asyncio.Event()
         self._not_before: dict[str, float] = {}
@@ -71,15 +90,13 @@ class Tick:
         """One incident in its own try: a bad log stops no other (architecture.md, "Poison")."""
         engine = self._engine
         try:
-            change = await engine.database.write(
-                lambda tx: engine.door.perform_due(tx, incident_id, "engine", now)
-            )
+            change = await engine.database.write(lambda tx: engine.door.perform_due(tx, incident_id, "engine", now))
         except UnknownIncident:
             return False
         except TocsinError as error:
             log.error("tick failed incident=%s error=%s", incident_id, error)
             return False
-        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this incident only
+        except Exception as error:
             log.exception("incident cannot be folded incident=%s", incident_id)
             await engine.set_aside(incident_id, f"{type(error).__name__}: {error}")
             return False
@@ -113,16 +130,16 @@ class Tick:
                 await self._disk_alarm()
                 if now_mono - alive_at >= ALIVE_EVERY:
                     alive_at = now_mono
-                    await engine.database.write(lambda tx, at=now_wall: plans.set_meta(tx, "alive_at", str(at)))
-                if engine.config.heartbeat_url is not None and now_mono - beat_at >= HEARTBEAT_EVERY:
+                    await self._sign_of_life(now_wall)
+                if engine.heartbeat_url is not None and now_mono - beat_at >= HEARTBEAT_EVERY:
                     beat_at = now_mono
-                    await self._heartbeat(session, engine.config.heartbeat_url, now_wall)
+                    await self._heartbeat(session, engine.heartbeat_url, now_wall)
 
     async def _bury(self, now: float) -> None:
         engine = self._engine
         for worker in engine.presence.bury(now):
             log.warning("worker fell silent worker=%s", worker)
-            dropped = await engine.database.write(lambda tx, name=worker: plans.drop_drivers_of(tx, name))
+            dropped = await engine.database.write(partial(_drop_drivers, worker))
             for incident_id in dropped:
                 self._not_before.pop(incident_id, None)
         last = engine.presence.last_worker_at or engine.presence.started_at
@@ -148,7 +165,6 @@ class Tick:
         """A jump of wall against monotonic time is recorded in every open incident."""
         if abs(jumped) <= JUMP:
             return
-        engine = self._engine
         log.warning("clock jumped seconds=%.1f", jumped)
         seconds = Decimal(f"{jumped:.1f}")
         await self._to_all_open(
@@ -177,16 +193,25 @@ class Tick:
         now = engine.clock.now()
         for incident_id in engine.database.read_now(incident_log.open_ids):
             try:
-                change = await engine.database.write(
-                    lambda tx, one=incident_id: engine.door.append(tx, one, lambda each: make(each, now), now)
-                )
+                change = await self._append(incident_id, make, now)
             except UnknownIncident:
                 continue
-            except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this incident only
+            except Exception as error:
                 log.exception("incident cannot be folded incident=%s", incident_id)
                 await engine.set_aside(incident_id, f"{type(error).__name__}: {error}")
                 continue
             engine.publish(change)
+
+    async def _append(
+        self, incident_id: str, make: Callable[[Incident, datetime], list[e.Event]], now: datetime
+    ) -> Change:
+        engine = self._engine
+        return await engine.database.write(
+            lambda tx: engine.door.append(tx, incident_id, lambda incident: make(incident, now), now)
+        )
+
+    async def _sign_of_life(self, now: float) -> None:
+        await self._engine.database.write(lambda tx: plans.set_meta(tx, "alive_at", str(now)))
 
     # --- the outside watch ---
 
@@ -213,6 +238,10 @@ class Tick:
             log.warning("heartbeat failed error=%s", error)
 
 
+def _drop_drivers(worker: str, tx: Tx) -> list[str]:
+    return plans.drop_drivers_of(tx, worker)
+
+
 def _after(incident: Incident, at: datetime) -> datetime:
     return at if incident.last_event_at is None else max(at, incident.last_event_at)
 
@@ -222,9 +251,7 @@ def _skipped(incident: Incident, since: datetime, until: datetime) -> tuple[str,
     found = []
     if incident.next_update_by is not None and since < incident.next_update_by <= until:
         found.append(f"the update promised for {incident.next_update_by:%H:%M} UTC was not chased")
-    overdue = [
-        step.id for step in incident.steps.values() if step.ended_at is None and since < step.due_at <= until
-    ]
+    overdue = [step.id for step in incident.steps.values() if step.ended_at is None and since < step.due_at <= until]
     if overdue:
         found.append(f"nobody was paged when these steps came due: {', '.join(overdue)}")
     if incident.live_round is not None:

@@ -34,7 +34,7 @@ def declare(command: c.Declare, now: datetime) -> list[e.Event]:
     return [declared, _round(1, f"{command.severity} declared", now, command.by)]
 
 
-def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Event]:  # noqa: C901, PLR0911, PLR0912 - one line a command
+def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Event]:
     """The events of one command. `now` is aware UTC; an event is never older than the incident's last one."""
     now = now if incident.last_event_at is None else max(now, incident.last_event_at)
     match command:
@@ -98,7 +98,7 @@ _OnOpen = (
 )
 
 
-def _on_open(incident: Incident, command: _OnOpen, now: datetime) -> list[e.Event]:  # noqa: C901, PLR0911, PLR0912 - one line a command
+def _on_open(incident: Incident, command: _OnOpen, now: datetime) -> list[e.Event]:  # noqa: C901, PLR0912 - one line a command
     match command:
         case c.PagePeople():
             return _page_people(incident, command, now)
@@ -237,9 +237,11 @@ def _delivery(
 
 
 def _failed(page: Page, command: c.RecordFailed, now: datetime) -> list[e.Event]:
-    if page.failed_at is not None:
+    """Proof outweighs doubt, a definite failure outweighs both, and the first definite one stays."""
+    if page.failure is not None and (command.failure.is_doubt or not page.failure.is_doubt):
         return []
-    if page.delivered_at is not None and command.failure in (e.PageFailure.UNKNOWN, e.PageFailure.NO_RECEIPT):
+    known = page.delivered_at is not None or (command.failure is e.PageFailure.UNKNOWN and page.sent_at is not None)
+    if command.failure.is_doubt and known:
         return []
     return [
         e.PageFailed(
@@ -255,6 +257,9 @@ def _acknowledge(incident: Incident, command: c.Acknowledge, now: datetime) -> l
     _must_be_open(incident)
     target = _target(incident, command.escalation, command.message_id)
     by = f"person:{command.contact}"
+    if target is None and incident.commander is None:
+        # Nobody is called any more, because it recovered by itself; who answers now takes charge all the same.
+        target = incident.escalations.get(str(incident.round))
     if target is None:
         known = command.contact == incident.commander or command.contact in incident.support
         answered = any(each.answered_by == command.contact for each in incident.escalations.values())
@@ -280,9 +285,7 @@ def _pass(incident: Incident, command: c.Pass, now: datetime) -> list[e.Event]:
     if target is None or command.contact in target.passed:
         return []
     by = f"person:{command.contact}"
-    return [
-        e.PagePassed(at=now, by=by, escalation=target.id, contact=command.contact, escalates=command.escalates)
-    ]
+    return [e.PagePassed(at=now, by=by, escalation=target.id, contact=command.contact, escalates=command.escalates)]
 
 
 def _target(incident: Incident, escalation_id: str | None, message_id: str | None) -> Escalation | None:
@@ -335,9 +338,7 @@ def _change_severity(incident: Incident, command: c.ChangeSeverity, now: datetim
     rises = command.severity.is_worse_than(incident.severity)
     if not rises and not command.by.startswith("person:"):
         raise CommandRefused("Only a person may lower the severity.")
-    changed = e.SeverityChanged(
-        at=now, by=command.by, old=incident.severity, new=command.severity, because=reason
-    )
+    changed = e.SeverityChanged(at=now, by=command.by, old=incident.severity, new=command.severity, because=reason)
     if not rises:
         return [changed]
     return [changed, *_new_round(incident, f"now {command.severity}: {reason}", now, command.by)]
@@ -453,7 +454,9 @@ def _compensate(incident: Incident, command: c.Compensate, now: datetime) -> lis
         raise CommandRefused("An amount is more than zero; paying nothing is written with a reason code.")
     _required(command.population, "Name the customers whom this is for.")
     if len(command.rationale.strip()) < MINIMUM_RATIONALE:
-        raise CommandRefused(f"The rationale needs at least {MINIMUM_RATIONALE} characters: it will be read by an auditor.")
+        raise CommandRefused(
+            f"The rationale needs at least {MINIMUM_RATIONALE} characters: it will be read by an auditor."
+        )
     fields = {
         "document": command.document,
         "requester": command.contact,

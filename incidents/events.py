@@ -49,6 +49,11 @@ class PageFailure(StrEnum):
     NO_RECEIPT = "no-receipt"
     UNKNOWN = "unknown"
 
+    @property
+    def is_doubt(self) -> bool:
+        """Whether it says only that nobody knows; a later proof of delivery, or of failure, outweighs it."""
+        return self in (PageFailure.NO_RECEIPT, PageFailure.UNKNOWN)
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -452,6 +457,4 @@ def decode(kind: str, schema: int, body: bytes | str) -> Event:
         return Unknown(at=raw["at"], by=raw["by"], original_kind=kind, body=raw)
 
 
-KNOWN_KINDS: frozenset[str] = frozenset(
-    model.model_fields["kind"].default for model in KnownEvent.__args__
-)
+KNOWN_KINDS: frozenset[str] = frozenset(model.model_fields["kind"].default for model in KnownEvent.__args__)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import assert_never
 
 from incidents import events as e
+from incidents.events import PageFailure
 from incidents.state import (
     Compensation,
     Decision,
@@ -54,7 +55,7 @@ def _declared(event: e.IncidentDeclared) -> Incident:
     )
 
 
-def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR0911, PLR0912 - a match that names one step a kind
+def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR0912 - a match that names one step a kind
     match event:
         case e.SignalFolded():
             return replace(incident, signals={**incident.signals, event.dedup_key: True})
@@ -106,7 +107,7 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
         case e.RecoveryConfirmed():
             return replace(incident, confirmed_at=event.at)
         case e.Reopened():
-            return _reopened(incident)
+            return _reopened(incident, event.at)
         case e.Replanned():
             return replace(incident, plan_version=event.plan_version)
         case e.StoodDown():
@@ -194,7 +195,9 @@ def _page_sent(incident: Incident, event: e.PageSent) -> Incident:
     page = incident.pages.get(event.message_id)
     if page is None or page.sent_at is not None:
         return incident
-    return _change_page(incident, event.message_id, sent_at=event.at)
+    # The provider's own word, however late, ends the doubt whether it was accepted.
+    proven = page.proven or page.failure is PageFailure.UNKNOWN
+    return _change_page(incident, event.message_id, sent_at=event.at, proven=proven)
 
 
 def _page_proven(incident: Incident, event: e.PageProven) -> Incident:
@@ -216,14 +219,14 @@ def _page_delivered(incident: Incident, event: e.PageDelivered) -> Incident:
 
 def _page_failed(incident: Incident, event: e.PageFailed) -> Incident:
     page = incident.pages.get(event.message_id)
-    if page is None or page.failed_at is not None:
+    if page is None or (page.failure is not None and not page.failure.is_doubt):
         return incident
-    return _change_page(incident, event.message_id, failed_at=event.at, failure=event.failure)
+    return _change_page(incident, event.message_id, failed_at=page.failed_at or event.at, failure=event.failure)
 
 
 def _acknowledged(incident: Incident, event: e.Acknowledged) -> Incident:
     escalation = incident.escalations.get(event.escalation)
-    if escalation is None or not escalation.live:
+    if escalation is None or not (escalation.live or _is_unowned(incident, escalation)):
         return incident
     answered = _change_escalation(incident, escalation.id, answered_by=event.contact, answered_at=event.at)
     if escalation.kind is not e.EscalationKind.ROUND:
@@ -233,20 +236,26 @@ def _acknowledged(incident: Incident, event: e.Acknowledged) -> Incident:
     return replace(answered, status=status, commander=commander, took_charge_at=answered.took_charge_at or event.at)
 
 
+def _is_unowned(incident: Incident, escalation: Escalation) -> bool:
+    """A round that stopped by itself before anybody took charge can still be taken."""
+    is_last = escalation.id == str(incident.round)
+    return is_last and escalation.answered_at is None and incident.commander is None
+
+
 def _page_passed(incident: Incident, event: e.PagePassed) -> Incident:
     escalation = incident.escalations.get(event.escalation)
     if escalation is None or event.contact in escalation.passed:
         return incident
-    return _change_escalation(incident, escalation.id, passed=(*escalation.passed, event.contact))
+    escalated = (*escalation.escalated, event.contact) if event.escalates else escalation.escalated
+    passed = {**escalation.passed, event.contact: event.at}
+    return _change_escalation(incident, escalation.id, passed=passed, escalated=escalated)
 
 
 def _step(incident: Incident, event: e.StepOpened | e.StepDone | e.StepSkipped) -> Incident:
     if isinstance(event, e.StepOpened):
         if event.step in incident.steps:
             return incident
-        step = Step(
-            event.step, event.title, event.owner, event.at, event.due_at, event.required, event.asks_evidence
-        )
+        step = Step(event.step, event.title, event.owner, event.at, event.due_at, event.required, event.asks_evidence)
         return replace(incident, steps={**incident.steps, step.id: step})
     known = incident.steps.get(event.step)
     if known is None or known.state is not StepState.OPEN:
@@ -311,8 +320,8 @@ def _compensated(incident: Incident, event: e.CompensationDecided) -> Incident:
     return replace(incident, compensation=decided, proposal=None, decisions=decisions)
 
 
-def _reopened(incident: Incident) -> Incident:
-    """Back to DECLARED with nothing confirmed; the commander stays named until a new round is answered."""
+def _reopened(incident: Incident, at: datetime) -> Incident:
+    """Back to DECLARED with nothing confirmed, nobody in charge and every clock started anew."""
     return replace(
         incident,
         status=Status.DECLARED,
@@ -326,6 +335,8 @@ def _reopened(incident: Incident) -> Incident:
         commander=None,
         took_charge_at=None,
         ended_at=None,
+        next_update_by=None,
+        reopened_at=at,
     )
 
 

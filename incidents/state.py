@@ -54,8 +54,13 @@ class Page:
         return self.sent_at or self.failed_at
 
     @property
+    def failed(self) -> bool:
+        """Whether this delivery is believed to have failed. Doubt gives way to proof, a definite failure does not."""
+        return self.failure is not None and not (self.proven and self.failure.is_doubt)
+
+    @property
     def state(self) -> str:
-        if self.failure is not None and not self.proven:
+        if self.failed:
             return "unknown" if self.failure is PageFailure.UNKNOWN else "failed"
         if self.delivered_at is not None:
             return "delivered"
@@ -75,7 +80,10 @@ class Escalation:
     contacts: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     skipped: dict[int, str] = field(default_factory=dict)
-    passed: tuple[str, ...] = ()
+    passed: dict[str, datetime] = field(default_factory=dict)
+    """Who will not take it, since when."""
+    escalated: tuple[str, ...] = ()
+    """Those of them who asked for the next rung at once, whoever else stands on theirs."""
     answered_by: str | None = None
     answered_at: datetime | None = None
     stopped_at: datetime | None = None
@@ -184,8 +192,14 @@ class Incident:
     proposal: Proposal | None = None
     compensation: Compensation | None = None
     informed_at: datetime | None = None
+    reopened_at: datetime | None = None
     ended_at: datetime | None = None
     merged_into: str | None = None
+
+    @property
+    def began_at(self) -> datetime:
+        """From when its clocks run: the declaration, or the last reopening."""
+        return self.reopened_at or self.declared_at
 
     @property
     def live_round(self) -> Escalation | None:
@@ -216,7 +230,9 @@ def missing_to_close(incident: Incident) -> list[str]:
     if undecided:
         missing.append(f"These decisions are open: {', '.join(undecided)}.")
     if incident.compensation is None:
-        missing.append("What the customers get has not been decided (nothing is a decision too, with a reason and a name).")
+        missing.append(
+            "What the customers get has not been decided (nothing is a decision too, with a reason and a name)."
+        )
     if incident.informed_at is None:
         missing.append("The customers have not been told the outcome.")
     return missing

@@ -5,16 +5,20 @@ from typing import assert_never
 from incidents import events as e
 
 
-def sentence(event: e.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a kind
+def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
     """What happened, in the past tense, without its time."""
     match event:
         case e.IncidentDeclared():
             why = f" because {'; '.join(event.because)}" if event.because else ""
-            return f"Declared as {event.severity} {event.situation}{' (drill)' if event.drill else ''}: {event.title}{why}"
+            return (
+                f"Declared as {event.severity} {event.situation}{' (drill)' if event.drill else ''}: {event.title}{why}"
+            )
         case e.SignalFolded():
             return f"Another signal joined: {event.summary}"
         case e.SignalRecovered():
-            return f"The monitor says it recovered: {event.summary}" + ("" if event.all_recovered else " (others still fire)")
+            return f"The monitor says it recovered: {event.summary}" + (
+                "" if event.all_recovered else " (others still fire)"
+            )
         case e.MachineAcknowledged():
             return "The monitor acknowledged it" + ("" if event.stops else "; that stops nothing")
         case e.SeverityChanged():
@@ -33,7 +37,9 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line 
         case e.PageDelivered():
             return f"The page {event.message_id} was delivered"
         case e.PageFailed():
-            return f"The page {event.message_id} failed ({event.failure}){': ' + event.because if event.because else ''}"
+            return (
+                f"The page {event.message_id} failed ({event.failure}){': ' + event.because if event.because else ''}"
+            )
         case e.PageProven():
             return f"The page {event.message_id} was found at the provider after all"
         case e.Acknowledged():
@@ -99,4 +105,6 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line 
 def _compensation(event: e.CompensationProposed | e.CompensationDecided) -> str:
     if event.per_customer is None:
         return f"nothing for {event.population} ({event.reason}): {event.rationale}"
-    return f"{event.per_customer} for each of {event.population_count} customers ({event.population}): {event.rationale}"
+    return (
+        f"{event.per_customer} for each of {event.population_count} customers ({event.population}): {event.rationale}"
+    )

@@ -53,6 +53,16 @@ def owed_update_by(incident: Incident, plan: Plan) -> datetime | None:
     return None if every is None else incident.declared_at + every
 
 
+def executives_of(incident: Incident, plan: Plan, directory: Directory) -> tuple[str, ...]:
+    """The contacts who receive this incident's summaries: those of the plan who can be reached, each once."""
+    reachable = (
+        contact.id
+        for reference in plan.executives
+        if (contact := directory.resolve(reference)) is not None and contact.channels_for(drill=incident.drill)
+    )
+    return tuple(dict.fromkeys(reachable))
+
+
 def _timed_moves(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> Iterator[Timed]:
     yield from _stops(incident, now)
     if incident.commander is None:
@@ -218,14 +228,10 @@ def _summary(incident: Incident, plan: Plan, directory: Directory) -> Iterator[T
     every = plan.cadence[incident.severity].summary_every
     if every is None or incident.resolved_at is not None:
         return
-    recipients = tuple(
-        contact.id
-        for reference in plan.executives
-        if (contact := directory.resolve(reference)) is not None and contact.channels_for(drill=incident.drill)
-    )
+    recipients = executives_of(incident, plan, directory)
     if recipients:
         at = (incident.last_summary_at or incident.declared_at) + every
-        yield IssueSummary(incident.summaries + 1, tuple(dict.fromkeys(recipients)), at), at
+        yield IssueSummary(incident.summaries + 1, recipients, at), at
 
 
 # --- what is overdue ---------------------------------------------------------------------------------------------

@@ -168,6 +168,11 @@ def all_ids(tx: Tx) -> list[str]:
     return [str(row[0]) for row in tx.all("SELECT DISTINCT incident_id FROM events")]
 
 
+def quarantined(tx: Tx) -> dict[str, str]:
+    rows = tx.all("SELECT id, quarantined FROM incidents WHERE quarantined IS NOT NULL")
+    return {str(incident_id): str(because) for incident_id, because in rows}
+
+
 def counts(tx: Tx) -> dict[str, int]:
     rows = tx.all("SELECT severity, COUNT(*) FROM incidents WHERE is_open = 1 GROUP BY severity")
     return {str(severity): int(count) for severity, count in rows}

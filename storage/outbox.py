@@ -138,9 +138,7 @@ def postpone(tx: Tx, message_id: str, claimed_by: str, due_at: float, detail: st
 
 def expired(tx: Tx, now: float, limit: int) -> list[OutboxRow]:
     """Rows whose claim has run out: nobody knows whether they left."""
-    rows = tx.all(
-        f"SELECT {_COLUMNS} FROM outbox WHERE state = 'sending' AND lease_until <= ? LIMIT ?", (now, limit)
-    )
+    rows = tx.all(f"SELECT {_COLUMNS} FROM outbox WHERE state = 'sending' AND lease_until <= ? LIMIT ?", (now, limit))
     return [_row(row) for row in rows]
 
 
@@ -172,9 +170,7 @@ def make_stale(tx: Tx, incident_id: str, escalation: str, now: float) -> list[Ou
 
 def make_all_stale(tx: Tx, now: float) -> int:
     """After a restore nothing that was pending leaves by itself: it is decided again. Returns how many."""
-    return tx.execute(
-        "UPDATE outbox SET state = 'stale', updated_at = ? WHERE state IN ('pending', 'sending')", (now,)
-    )
+    return tx.execute("UPDATE outbox SET state = 'stale', updated_at = ? WHERE state IN ('pending', 'sending')", (now,))
 
 
 def get(tx: Tx, message_id: str) -> OutboxRow | None:

@@ -1,0 +1,67 @@
+"""What `GET /api/v1/status`, the readiness check and the banner say about Tocsin itself."""
+
+from typing import TYPE_CHECKING, Any
+
+from engine.clock import from_stamp
+from engine.view import stamp
+from storage import log as incident_log
+from storage import outbox
+
+if TYPE_CHECKING:
+    from engine.services import Engine
+
+
+async def status_of(engine: "Engine") -> dict[str, Any]:
+    """The engine's own state as JSON values. Reads only."""
+    now = engine.clock.monotonic()
+    open_by_severity, rows, quarantined = await engine.database.read(
+        lambda tx: (incident_log.counts(tx), outbox.counts(tx), incident_log.quarantined(tx))
+    )
+    return {
+        "engine": engine.name,
+        "can_page": engine.can_page,
+        "not_ready": not_ready(engine),
+        "plan_version": engine.book.version,
+        "open": open_by_severity,
+        "outbox": rows,
+        "in_flight": engine.pager.in_flight,
+        "quarantined": quarantined,
+        "workers": {worker: round(now - at, 1) for worker, at in engine.presence.seen.items()},
+        "driven": len(engine.presence.drivers),
+        "prefect": prefect_sentence(engine),
+        "prefect_away_since": _away_since(engine),
+        "channels": {
+            kind.value: {"receipts": channel.gives_receipts, "two_way": channel.two_way}
+            for kind, channel in engine.channels.items()
+        },
+        "public_url": engine.config.public_url,
+        "heartbeat": engine.config.heartbeat_url is not None,
+        "disk_full": engine.database.disk_full,
+        "synchronous": engine.database.synchronous,
+    }
+
+
+def not_ready(engine: "Engine") -> str | None:
+    """Why this engine could not page now, or None."""
+    if not engine.started:
+        return "the engine is starting"
+    if not engine.can_page:
+        return "one of the engine's loops has ended"
+    return None
+
+
+def prefect_sentence(engine: "Engine") -> str:
+    """The banner: who performs the moves (invariant 17)."""
+    if engine.presence.anybody:
+        return "Prefect drives; the engine covers."
+    since = _away_since(engine)
+    if since is None:
+        return "Prefect has not come yet; the engine performs."
+    return f"Prefect away since {since[11:16]} UTC; the engine performs."
+
+
+def _away_since(engine: "Engine") -> str | None:
+    if engine.presence.anybody or engine.presence.last_worker_at is None:
+        return None
+    silent = engine.clock.monotonic() - engine.presence.last_worker_at
+    return stamp(from_stamp(engine.clock.now().timestamp() - silent))

@@ -1,0 +1,153 @@
+"""The application: machines and providers by bare ASGI, people and programs by FastAPI, one error shape."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from engine.metrics import render
+from engine.services import Engine
+from engine.status import not_ready
+from incidents.errors import (
+    CommandRefused,
+    Overloaded,
+    PlanInvalid,
+    StaleDriver,
+    TocsinError,
+    UnknownIncident,
+)
+from storage.database import StorageBroken
+from tocsin.web import api, intake, pages
+from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
+from tocsin.web.callbacks import Callbacks
+from tocsin.web.http import BodyTooLarge, Receive, Reply, Scope, Send, error_reply, read_body, send_reply
+from tocsin.web.openapi import describe
+
+API_LIMIT = 1024 * 1024
+_STATUS: list[tuple[type[TocsinError], int]] = [
+    (StaleDriver, 409),
+    (CommandRefused, 409),
+    (UnknownIncident, 404),
+    (PlanInvalid, 422),
+    (Overloaded, 503),
+    (StorageBroken, 503),
+]
+
+
+def build_app(engine: Engine) -> ASGIApp:
+    """Everything that one engine serves."""
+    app = FastAPI(title="Tocsin", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app.state.engine = engine
+    _routes(app, engine)
+    api.include(app)
+    app.router.routes.extend(pages.routes(engine))
+    describe(app)
+    _errors(app)
+    return Front(engine, app)
+
+
+def _routes(app: FastAPI, engine: Engine) -> None:
+    @app.get("/healthz", response_class=PlainTextResponse)
+    async def healthz() -> str:
+        """Alive: the loop answers."""
+        return "alive\n"
+
+    @app.get("/readyz", response_class=PlainTextResponse)
+    async def readyz() -> Response:
+        """Ready: a page that is due now would be sent."""
+        why_not = not_ready(engine)
+        if why_not is not None:
+            return PlainTextResponse(f"not ready: {why_not}\n", 503)
+        return PlainTextResponse("ready to page\n")
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus text format."""
+        content, content_type = render(engine)
+        return Response(content, media_type=content_type)
+
+
+def _errors(app: FastAPI) -> None:
+    @app.exception_handler(TocsinError)
+    async def refused(_: Request, error: TocsinError) -> JSONResponse:
+        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 400)
+        content: dict[str, Any] = {"error": str(error)}
+        headers = {}
+        if isinstance(error, StaleDriver):
+            content["stale"] = True
+        if isinstance(error, PlanInvalid):
+            content["problems"] = error.problems
+        if status == 503:
+            headers["retry-after"] = str(getattr(error, "retry_after", 5))
+        return JSONResponse(content, status, headers=headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [f"{_place(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        return JSONResponse({"error": "; ".join(problems), "problems": problems}, 400)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """The field's path as the sender writes it; `body` and the union's tag are ours."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+class Front:
+    """The way in. Storm paths skip the framework; the rest is FastAPI's."""
+
+    def __init__(self, engine: Engine, app: ASGIApp) -> None:
+        self._engine = engine
+        self._app = app
+        self._callbacks = Callbacks(engine)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if scope["method"] == "POST":
+            handled = await self._post(path, scope, receive)
+            if handled is not None:
+                await send_reply(send, handled)
+                return
+            receive = _limited(receive)
+        try:
+            await self._app(scope, receive, send)
+        except BodyTooLarge as error:
+            await send_reply(send, error_reply(413, str(error)))
+
+    async def _post(self, path: str, scope: Scope, receive: Receive) -> Reply | None:
+        try:
+            if path.startswith("/webhooks/alertmanager/"):
+                body = await read_body(receive, intake.ALERTMANAGER_LIMIT)
+                return await intake.alertmanager(self._engine, path[23:], body)
+            if path == "/v2/enqueue":
+                return await intake.enqueue(self._engine, await read_body(receive, intake.PAGERDUTY_LIMIT))
+            if path == "/api/v1/signals":
+                return await intake.signals(self._engine, await read_body(receive, intake.SIGNAL_LIMIT))
+            if path.startswith(("/twilio/", "/slack/")):
+                return await self._callbacks.take(path, scope, await read_body(receive, CALLBACK_LIMIT))
+        except BodyTooLarge as error:
+            return error_reply(413, str(error))
+        return None
+
+
+def _limited(receive: Receive) -> Receive:
+    size = 0
+
+    async def counted() -> Any:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > API_LIMIT:
+            raise BodyTooLarge(API_LIMIT)
+        return message
+
+    return counted

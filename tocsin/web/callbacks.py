@@ -1,0 +1,144 @@
+"""What comes back from people and providers: Twilio's status, SMS, calls and keys, and Slack's buttons.
+
+Each is taken only with the provider's signature over the public address. An answer goes through the same door as a
+command; the reply tells the person the truth about who has it. Providers get 200 or 403, never a 5xx for our refusals:
+somebody would hear an error instead of a sentence.
+"""
+
+from urllib.parse import parse_qs, unquote
+
+from contacts.directory import Contact
+from engine.compose import reader_of
+from engine.services import Engine
+from incidents.errors import CommandRefused, UnknownIncident
+from notifications.channel import Answer
+from notifications.wording import Language, not_understood
+from storage.outbox import OutboxRow
+from tocsin.web.http import JSON, Reply, Scope, error_reply, header, json_reply
+
+XML = b"text/xml"
+LIMIT = 256 * 1024
+
+
+class Callbacks:
+    """Built once an engine; a provider that is not configured answers 404 to everybody."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        settings = engine.config.channels
+        self._twilio: _Twilio | None = None
+        if settings.has_twilio and settings.public_url is not None:
+            self._twilio = _Twilio(engine, settings.twilio_auth_tokens, settings.public_url)
+        self._slack_secret = settings.slack_signing_secret
+
+    async def take(self, path: str, scope: Scope, body: bytes) -> Reply:
+        """`path` begins with /twilio/ or /slack/."""
+        if path.startswith("/twilio/") and self._twilio is not None:
+            return await self._twilio.take(path, scope, body)
+        if path == "/slack/interactions" and self._slack_secret:
+            return await self._slack(scope, body, self._slack_secret)
+        return error_reply(404, "This provider is not configured here.")
+
+    async def _slack(self, scope: Scope, body: bytes, secret: str) -> Reply:
+        from notifications.slack_webhooks import button_answer, signed_by_slack  # noqa: PLC0415 - SDK only if configured
+
+        signed = signed_by_slack(
+            body,
+            timestamp=header(scope, b"x-slack-request-timestamp") or None,
+            signature=header(scope, b"x-slack-signature") or None,
+            signing_secret=secret,
+            now=self._engine.clock.now(),
+        )
+        if not signed:
+            return error_reply(401, "The request is not signed by Slack, or is older than five minutes.")
+        answer = button_answer(body)
+        if answer.verb == "unknown" or answer.message_id is None:
+            return Reply(200, b"", JSON)
+        row = await self._engine.message(answer.message_id)
+        contact = self._engine.contact_at(answer.sender or "")
+        if row is None or contact is None:
+            who = "message" if row is None else "person"
+            return json_reply(200, {"text": f"Tocsin does not know this {who}; nothing was changed."})
+        sentence = await _carry_out(self._engine, answer, contact, row.incident_id, "slack")
+        return json_reply(200, {"response_type": "ephemeral", "replace_original": False, "text": sentence})
+
+
+class _Twilio:
+    def __init__(self, engine: Engine, tokens: tuple[str, ...], public_url: str) -> None:
+        # Imported here, because the SDK costs a quarter of a second at start and many installations have no Twilio.
+        from notifications import twilio_webhooks, twiml  # noqa: PLC0415
+
+        self._engine = engine
+        self._webhooks = twilio_webhooks
+        self._twiml = twiml
+        self._signatures = twilio_webhooks.TwilioSignatures(tokens)
+        self._public_url = public_url.rstrip("/")
+
+    async def take(self, path: str, scope: Scope, body: bytes) -> Reply:
+        form = self._webhooks.read_form(body)
+        query = scope["query_string"].decode("latin-1")
+        raw_path = scope.get("raw_path", path.encode()).decode("latin-1").split("?", 1)[0]
+        url = self._public_url + raw_path + (f"?{query}" if query else "")
+        if not self._signatures.accept(url, form, header(scope, b"x-twilio-signature") or None):
+            return error_reply(403, "The request is not signed by Twilio for this address.")
+        _, _, duty, *rest = path.split("/", 3)
+        message_id = unquote(rest[0]) if rest else ""
+        if duty == "sms":
+            return _xml(self._twiml.reply(await self._sms(form)))
+        if duty == "status":
+            await self._engine.report(self._webhooks.status_report(message_id, form))
+            return _xml(self._twiml.reply(None))
+        row = await self._engine.message(message_id)
+        if row is None or duty not in ("voice", "gather"):
+            return _xml(self._twiml.say("This call is no longer needed. Goodbye.", "en"))
+        if duty == "voice":
+            return await self._voice(row, form)
+        attempt = self._webhooks.menu_attempt(parse_qs(query).get("attempt", [None])[0])
+        return _xml(await self._gather(row, form, attempt))
+
+    async def _voice(self, row: OutboxRow, form: dict[str, str]) -> Reply:
+        await self._engine.report(self._webhooks.pick_up_report(row.message_id, form))
+        return _xml(self._twiml.ask(row.text, _language(row), self._action(row), answered_by=form.get("AnsweredBy")))
+
+    async def _gather(self, row: OutboxRow, form: dict[str, str], attempt: int) -> str:
+        answer = self._webhooks.key_answer(row.message_id, form, attempt)
+        language, action = _language(row), self._action(row)
+        if answer.verb == "repeat":
+            return self._twiml.ask(row.text, language, action, attempt=attempt)
+        contact = self._engine.directory.contact(row.contact)
+        if answer.verb == "unknown" or contact is None:
+            heard = self._webhooks.heard_a_key(form)
+            return self._twiml.ask_again(row.text, language, action, attempt=attempt, heard_a_key=heard)
+        return self._twiml.say(await _carry_out(self._engine, answer, contact, row.incident_id, "voice"), language)
+
+    async def _sms(self, form: dict[str, str]) -> str | None:
+        """The reply to an inbound SMS; None to strangers, who learn nothing."""
+        answer = self._webhooks.sms_answer(form)
+        contact = self._engine.contact_at(answer.sender or "")
+        if contact is None:
+            return None
+        row = await self._engine.latest_page_to(answer.sender or "", answer.incident)
+        if answer.verb in ("unknown", "repeat") or row is None:
+            known = answer.incident if row is None else row.incident_id
+            return not_understood(reader_of(contact), known)
+        addressed = Answer(answer.verb, row.message_id, row.incident_id, answer.event_id, answer.sender)
+        return await _carry_out(self._engine, addressed, contact, row.incident_id, "sms")
+
+    def _action(self, row: OutboxRow) -> str:
+        return f"{self._public_url}/twilio/gather/{row.message_id}"
+
+
+async def _carry_out(engine: Engine, answer: Answer, contact: Contact, incident_id: str, channel: str) -> str:
+    """The sentence for the person, whether the rules allowed it or not."""
+    try:
+        return await engine.answer(answer, contact, incident_id, channel)
+    except (CommandRefused, UnknownIncident) as error:
+        return str(error)
+
+
+def _language(row: OutboxRow) -> Language:
+    return "es" if row.language == "es" else "en"
+
+
+def _xml(document: str) -> Reply:
+    return Reply(200, document.encode(), XML)

@@ -1,0 +1,80 @@
+"""The little of HTTP that the hot paths need, below any framework: read a body with a limit, answer JSON."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = b"application/json"
+
+
+class BodyTooLarge(Exception):
+    """The request's body is larger than this path takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than {limit // 1024} KB.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes = b""
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
+
+
+def json_reply(status: int, content: Any, *headers: tuple[bytes, bytes]) -> Reply:
+    return Reply(status, orjson.dumps(content), JSON, headers)
+
+
+def error_reply(status: int, sentence: str, *headers: tuple[bytes, bytes], **more: Any) -> Reply:
+    """`{"error": sentence}`: the one shape of our own errors."""
+    return json_reply(status, {"error": sentence, **more}, *headers)
+
+
+def overloaded_reply(sentence: str, retry_after: int) -> Reply:
+    """503, never 429 or another 4xx: senders drop those (invariant 13)."""
+    return error_reply(503, sentence, (b"retry-after", str(retry_after).encode()))
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises BodyTooLarge as soon as it grows past `limit` bytes; the rest is not read."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > limit:
+            raise BodyTooLarge(limit)
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise BodyTooLarge(limit)
+    return b"".join(parts)
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.body)).encode()),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """The first header of this lower-case name, or ""."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return ""

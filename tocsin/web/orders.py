@@ -1,0 +1,212 @@
+"""The commands of `POST /api/v1/incidents/{id}/commands`, as strict models: one a verb, told apart by `command`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from incidents.money import Money, NoCompensationReason
+from incidents.severity import Severity
+from runbooks.plan import Duration
+
+_Line = Annotated[str, StringConstraints(max_length=200)]
+_Words = Annotated[str, StringConstraints(max_length=4000)]
+By = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class _Order(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: By
+    """The contact who gives the command."""
+    command_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    """The same id a second time gives the same answer and does nothing."""
+
+
+class AcknowledgeOrder(_Order):
+    command: Literal["acknowledge"]
+    escalation: _Line | None = None
+    channel: Literal["cli", "web", "api"] = "api"
+
+
+class PassOrder(_Order):
+    command: Literal["pass", "escalate"]
+    escalation: _Line | None = None
+
+
+class PageOrder(_Order):
+    command: Literal["page"]
+    contacts: Annotated[tuple[By, ...], Field(min_length=1, max_length=50)]
+    because: _Words
+
+
+class HandoverOrder(_Order):
+    command: Literal["handover"]
+    to: By
+    note: _Words = ""
+
+
+class SeverityOrder(_Order):
+    command: Literal["severity"]
+    severity: Severity
+    because: _Words
+
+
+class StepDoneOrder(_Order):
+    command: Literal["step-done"]
+    step: _Line
+    evidence: _Words = ""
+
+
+class StepSkipOrder(_Order):
+    command: Literal["step-skip"]
+    step: _Line
+    because: _Words
+
+
+class NoteOrder(_Order):
+    command: Literal["note"]
+    text: _Words
+
+
+class UpdateOrder(_Order):
+    command: Literal["update"]
+    audience: Literal["customers", "staff", "executives"] = "customers"
+    text: _Words
+    next_in: Duration | None = None
+
+
+class SummaryOrder(_Order):
+    command: Literal["summary"]
+
+
+class ResolveOrder(_Order):
+    command: Literal["resolve"]
+    note: _Words
+
+
+class ConfirmOrder(_Order):
+    command: Literal["confirm"]
+    evidence: _Words
+
+
+class ReopenOrder(_Order):
+    command: Literal["reopen"]
+    because: _Words
+
+
+class StandDownOrder(_Order):
+    command: Literal["stand-down"]
+    because: _Words
+
+
+class MergeOrder(_Order):
+    command: Literal["merge"]
+    into: _Line
+
+
+class DecideOrder(_Order):
+    command: Literal["decide"]
+    decision: _Line
+    choice: _Line
+    because: _Words
+
+
+class CompensateOrder(_Order):
+    command: Literal["compensate"]
+    per_customer: Money | None = None
+    population: _Words
+    count: Annotated[int, Field(ge=0, le=10**9)]
+    reason: NoCompensationReason | None = None
+    rationale: _Words
+
+
+class ApproveOrder(_Order):
+    command: Literal["approve"]
+    document: _Line
+
+
+class InformOrder(_Order):
+    command: Literal["inform-customers"]
+    how: _Words
+    text: _Words
+
+
+class CloseOrder(_Order):
+    command: Literal["close"]
+
+
+class ReplanOrder(_Order):
+    command: Literal["replan"]
+    because: _Words
+
+
+Order = Annotated[
+    AcknowledgeOrder
+    | PassOrder
+    | PageOrder
+    | HandoverOrder
+    | SeverityOrder
+    | StepDoneOrder
+    | StepSkipOrder
+    | NoteOrder
+    | UpdateOrder
+    | SummaryOrder
+    | ResolveOrder
+    | ConfirmOrder
+    | ReopenOrder
+    | StandDownOrder
+    | MergeOrder
+    | DecideOrder
+    | CompensateOrder
+    | ApproveOrder
+    | InformOrder
+    | CloseOrder
+    | ReplanOrder,
+    Field(discriminator="command"),
+]
+
+
+class DeclareOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    situation: _Line
+    severity: Severity | None = None
+    area: _Line | None = None
+    drill: bool = False
+    by: By
+    because: Annotated[tuple[_Words, ...], Field(max_length=20)] = ()
+    command_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+
+
+class TestPageOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    contact: By
+    channel: Literal["console", "sms", "voice", "slack"] | None = None
+
+
+class BackupOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
+class WorkerWord(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pid: Annotated[int, Field(ge=1)]
+
+
+class WheelOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    worker: _Line
+    run: _Line
+
+
+class PerformOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: Annotated[int, Field(ge=1)]
+    key: _Words

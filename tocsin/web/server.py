@@ -1,0 +1,111 @@
+"""`tocsin engine`: one process that hears, decides and pages. Ready to page before it answers /readyz with 200."""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+
+import uvicorn
+
+from engine.clock import SystemClock
+from engine.home import HomeUnusable
+from engine.services import Engine, EngineConfig
+from incidents.errors import PlanInvalid, TocsinError
+from tocsin.settings import Settings
+from tocsin.web.app import build_app
+
+log = logging.getLogger("tocsin.engine")
+
+REFUSED, PLAN_WRONG = 1, 4
+
+
+def config_from(settings: Settings) -> EngineConfig:
+    plan = settings.plan
+    if plan is None:
+        raise TocsinError("Say which plan to use: --plan FOLDER or TOCSIN_PLAN (`tocsin init FOLDER` writes one).")
+    if settings.database_url is not None:
+        raise TocsinError("TOCSIN_DATABASE_URL: this version keeps its store in TOCSIN_HOME (SQLite) only.")
+    return EngineConfig(
+        home=settings.home,
+        plan=plan,
+        url=f"http://{settings.host}:{settings.port}",
+        public_url=settings.public_url,
+        api_token=settings.api_token.get_secret_value() if settings.api_token else None,
+        secret_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
+        heartbeat_url=settings.heartbeat_url,
+        channels=settings.channels(),
+        fault=settings.fault,
+    )
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code; says in a sentence why it could not start."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Writer thread and loop take turns often: a page must not wait 5 ms for the other's slice.
+    sys.setswitchinterval(0.0005)
+    try:
+        listener = _listen(settings.host, settings.port)
+        engine = Engine(config_from(settings), SystemClock(), sys.stdout)
+        engine.prepare()
+    except PlanInvalid as error:
+        sys.stderr.write(f"The plan cannot be used:\n{error}\n")
+        return PLAN_WRONG
+    except TocsinError as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    uvicorn_config = uvicorn.Config(
+        build_app(engine),
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+        backlog=2048,
+    )
+    with asyncio.Runner(loop_factory=uvicorn_config.get_loop_factory()) as runner:
+        return runner.run(_run(engine, uvicorn_config, listener))
+
+
+async def _run(engine: Engine, config: uvicorn.Config, listener: socket.socket) -> int:
+    await engine.start()
+    engine.announce()
+    _say_loudly(engine)
+    server = uvicorn.Server(config)
+    log.info("ready to page url=%s pid=%d plan=%s", engine.config.url, os.getpid(), engine.book.version)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await engine.stop()
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port first: a taken one is refused before anything is touched."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise HomeUnusable(
+            f"Port {port} on {host} is taken ({error.strerror}). Is another Tocsin running? Choose another with --port."
+        ) from error
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _say_loudly(engine: Engine) -> None:
+    """What a person must know at start, because it will matter at three in the morning."""
+    deaf = sorted(kind.value for kind, channel in engine.channels.items() if not channel.two_way)
+    if engine.config.public_url is None and deaf:
+        log.warning(
+            "TOCSIN_PUBLIC_URL is not set: answers cannot arrive by %s; people must answer with the command line or "
+            "the web page",
+            ", ".join(deaf),
+        )
+    if engine.config.heartbeat_url is None:
+        log.warning("TOCSIN_HEARTBEAT_URL is not set: nobody outside will notice when Tocsin is dead")
