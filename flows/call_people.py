@@ -41,7 +41,7 @@ async def page(name: str, driver: Driver, move: Move) -> Shown:
 @Visible
 async def watch_page(name: str, driver: Driver, made: PageObject) -> Shown:
     """A page that the engine made: in the declaration's own commit, or because no run was there in time."""
-    return what_became_of_it(await driver.fate(made["message_id"]), made["failure"] or "")
+    return what_became_of_it(await driver.fate(made["message_id"]))
 
 
 @Visible
@@ -62,11 +62,10 @@ def who_took_charge(incident: IncidentObject, called: int) -> str | None:
     return f"the incident is {incident['status']}"
 
 
-def what_became_of_it(fate: Fate | None, failure: str = "") -> Shown:
+def what_became_of_it(fate: Fate | None) -> Shown:
     """The fate of a page as the state of its task run."""
     if fate is None:
         return left_open("on its way when this run ended")
-    why = fate.failure or failure
     match fate.state:
         case "delivered" | "read":
             return done(f"{fate.state} by {fate.channel}")
@@ -75,7 +74,7 @@ def what_became_of_it(fate: Fate | None, failure: str = "") -> Shown:
         case "stale":
             return Completed(name="Stale", message="not sent: it was not needed any more")
         case "failed":
-            return Failed(message=f"failed: {why}" if why else "failed")
+            return Failed(message=f"failed: {fate.failure}" if fate.failure else "failed")
         case "unknown":
             return Failed(name="Unknown", message="nobody knows whether it left; counted as failed")
         case _:
@@ -88,7 +87,7 @@ def worst(states: list[Shown]) -> Shown:
 
 
 def _is_news(driver: Driver, made: PageObject, since: str | None) -> bool:
-    if driver.driving.number == 1 or driver.shown.intersection({made["message_id"]}):
+    if driver.driving.number == 1:
         return True
     return not _is_over(made) or (since is not None and made["requested_at"] > since)
 

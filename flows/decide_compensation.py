@@ -34,10 +34,13 @@ async def wait_until_told(name: str, driver: Driver) -> Shown:
 
 
 def is_decided(incident: IncidentObject) -> bool:
-    return bool(incident.get("compensation")) or made_decision(incident, COMPENSATION) is not None
+    decided = (incident.get("compensation") or {}).get("state") == "decided"
+    return decided or made_decision(incident, COMPENSATION) is not None
 
 
 def customers_told(incident: IncidentObject) -> str | None:
-    """Who told the customers, as the timeline says it; None before."""
-    told = (entry for entry in incident["timeline"] if entry["kind"] == "CustomersInformed")
-    return next((entry["sentence"] for entry in told), None)
+    """How the customers were told, as the timeline says it; None before."""
+    if not incident.get("informed_at"):
+        return None
+    told = (entry["sentence"] for entry in reversed(incident["timeline"]) if entry["kind"] == "CustomersInformed")
+    return next(told, "told")

@@ -15,7 +15,7 @@ def keep_people_informed(driver: Driver, look: Look) -> None:
     if owed_by := look.incident["next_update_by"]:
         number = len(look.incident["updates"]) + 1
         name = f"update {number}: owed by {owed_by[11:16]} UTC"
-        driver.begin_once(name, partial(wait_for_update, name, driver, number))
+        driver.begin_once(f"update {number}", partial(wait_for_update, name, driver, number))
 
 
 @Visible

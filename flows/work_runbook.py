@@ -26,7 +26,7 @@ def work_the_runbook(driver: Driver, look: Look) -> None:
 
 def confirm_recovery(driver: Driver, look: Look) -> None:
     """Once it is resolved: wait until somebody has confirmed it from the customers' side."""
-    if _recovery(look.incident) == "Resolved":
+    if recovery(look.incident) is None:
         name = "wait: recovery is confirmed from the customers' side"
         driver.begin(name, partial(wait_for_confirmation, name, driver))
     begin_moves(driver, tuple(move for move in look.due("start-escalation") if calls_about(move, "closing")))
@@ -52,10 +52,16 @@ async def decide(name: str, driver: Driver, decision_id: str, move: Move | None)
 
 @Visible
 async def wait_for_confirmation(name: str, driver: Driver) -> Shown:
-    found = await driver.until(lambda incident: None if (last := _recovery(incident)) == "Resolved" else last)
-    if found is None:
-        return left_open("not confirmed yet")
-    return done("confirmed") if found == "RecoveryConfirmed" else Completed(name="Reopened", message="it came back")
+    """Wait until somebody has confirmed it, or it came back."""
+    found = await driver.until(recovery)
+    return found if found is not None else left_open("not confirmed yet")
+
+
+def recovery(incident: IncidentObject) -> Shown | None:
+    """Where the recovery stands; None while it is said to be resolved and waits to be confirmed."""
+    if incident.get("confirmed_at"):
+        return done("confirmed")
+    return None if incident.get("resolved_at") else Completed(name="Reopened", message="not resolved")
 
 
 def how_it_ended(ended: StepObject) -> Shown:
@@ -99,9 +105,3 @@ def _wait_for_what_is_open(driver: Driver, look: Look) -> None:
 def _ended_step(incident: IncidentObject, step_id: str) -> StepObject | None:
     ended = (each for each in incident["steps"] if each["id"] == step_id and each["state"] in ("done", "skipped"))
     return next(ended, None)
-
-
-def _recovery(incident: IncidentObject) -> str | None:
-    """The last thing that was said about recovery: Resolved, RecoveryConfirmed or Reopened; None: nothing yet."""
-    said = ("Resolved", "RecoveryConfirmed", "Reopened")
-    return next((entry["kind"] for entry in reversed(incident["timeline"]) if entry["kind"] in said), None)

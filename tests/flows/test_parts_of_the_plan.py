@@ -10,7 +10,7 @@ from flows.decide_compensation import customers_told, is_decided
 from flows.keep_informed import what_was_said
 from flows.run_card import run_name, run_tags
 from flows.timeline import artifact_key, as_markdown
-from flows.work_runbook import calls_about, how_it_ended, how_it_was_decided, subject
+from flows.work_runbook import calls_about, how_it_ended, how_it_was_decided, recovery, subject
 
 
 def an_incident(**changes: Any) -> IncidentObject:
@@ -79,6 +79,18 @@ def test_a_step_ends_as_the_person_said() -> None:
     assert how_it_ended(step | {"state": "skipped", "evidence": "no database here"}).name == "Skipped"
 
 
+def test_recovery_waits_for_its_confirmation() -> None:
+    resolved = an_incident(resolved_at="2026-11-21T10:00:00.000Z")
+    confirmed = recovery(an_incident(resolved_at="x", confirmed_at="2026-11-21T10:05:00.000Z"))
+    reopened = recovery(an_incident())
+
+    assert recovery(resolved) is None
+    assert confirmed is not None
+    assert confirmed.message == "confirmed"
+    assert reopened is not None
+    assert reopened.name == "Reopened"
+
+
 def test_a_decision_names_who_made_it() -> None:
     made: Any = {"id": "regions", "choice": "all", "made_by": "ben"}
 
@@ -95,11 +107,13 @@ def test_the_wait_for_an_update() -> None:
 
 def test_compensation_is_decided_and_then_the_customers_are_told() -> None:
     decided = an_incident(decisions=[{"id": "compensation", "choice": "nothing"}])
-    told = an_incident(timeline=[{"at": "", "by": "ana", "kind": "CustomersInformed", "sentence": "ana told them"}])
+    entry = {"at": "", "by": "ana", "kind": "CustomersInformed", "sentence": "ana told them"}
+    told = an_incident(timeline=[entry], informed_at="2026-11-21T11:00:00.000Z")
 
     assert not is_decided(an_incident())
     assert is_decided(decided)
-    assert is_decided(an_incident(compensation={"per_customer": "5 EUR"}))
+    assert is_decided(an_incident(compensation={"state": "decided"}))
+    assert not is_decided(an_incident(compensation={"state": "proposed"}))
     assert customers_told(decided) is None
     assert customers_told(told) == "ana told them"
 

@@ -13,8 +13,7 @@ from tests.support.prefect_server import PrefectServer
 pytestmark = [pytest.mark.counterparty("prefect"), pytest.mark.prefect, pytest.mark.slow]
 
 
-def when_driven(incident: FakeIncident) -> None:
-    eventually(lambda: incident.driver, f"a run drives {incident.id}")
+LATER = "2026-11-21T10:00:00.000Z"
 
 
 def when_made(incident: FakeIncident) -> None:
@@ -71,15 +70,15 @@ def test_a_person_watches_the_crisis_plan_in_prefects_pages(
 
     incident.step_done("confirm-scope", "ana", "2,300 customers")
     incident.decided("regions", "all", "ben")
-    incident.happens("Resolved", "ana: resolved", "ana", status="resolved")
+    incident.happens("Resolved", "ana: resolved", "ana", status="resolved", resolved_at=LATER)
     shown(prefect, "INC-7 · 1", "wait: recovery is confirmed from the customers' side", "Running")
-    incident.happens("RecoveryConfirmed", "ana: confirmed", "ana")
+    incident.happens("RecoveryConfirmed", "ana: confirmed", "ana", confirmed_at=LATER)
     incident.owe("ask-decision", "compensation", "decide: What do the customers get?")
     when_made(incident)
     shown(prefect, "INC-7 · 1", "decide: compensation", "Running")
     incident.decided("compensation", "5 EUR each", "cfo")
     shown(prefect, "INC-7 · 1", "wait: the customers are told the outcome", "Running")
-    incident.happens("CustomersInformed", "ana told the customers", "ana")
+    incident.happens("CustomersInformed", "ana told the customers", "ana", informed_at=LATER)
     incident.happens("Closed", "closed", "ana", status="closed")
     when_left(incident)
 

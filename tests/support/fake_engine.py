@@ -34,6 +34,9 @@ class FakeIncident:
     round: int = 1
     commander: str | None = None
     next_update_by: str | None = None
+    resolved_at: str | None = None
+    confirmed_at: str | None = None
+    informed_at: str | None = None
     wake_at: datetime | None = None
     version: int = 1
     epoch: int = 0
@@ -126,6 +129,7 @@ class FakeIncident:
 
     def as_object(self) -> dict[str, Any]:
         names = ("id", "title", "severity", "status", "situation", "drill", "round", "commander", "next_update_by")
+        names += ("resolved_at", "confirmed_at", "informed_at")
         shown: dict[str, Any] = {name: getattr(self, name) for name in names}
         shown |= {"plan_version": "1", "declared_at": _iso(START), "missing_to_close": [], "version": self.version}
         for name in ("pages", "steps", "updates", "decisions", "timeline"):
