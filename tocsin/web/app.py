@@ -39,24 +39,30 @@ _STATUS: list[tuple[type[TocsinError], int]] = [
 
 def build_app(engine: Engine) -> ASGIApp:
     """Everything that one engine serves."""
-    app = FastAPI(title="Tocsin", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app = described_app()
     app.state.engine = engine
-    _routes(app, engine)
-    api.include(app)
     app.router.routes.extend(pages.routes(engine))
-    describe(app)
     _errors(app)
     return Front(engine, app)
 
 
-def _routes(app: FastAPI, engine: Engine) -> None:
+def described_app() -> FastAPI:
+    """The routes that the OpenAPI file describes, without an engine behind them."""
+    app = FastAPI(title="Tocsin", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    _routes(app)
+    api.include(app)
+    describe(app)
+    return app
+
+
+def _routes(app: FastAPI) -> None:
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
         """Alive: the loop answers."""
         return "alive\n"
 
     @app.get("/readyz", response_class=PlainTextResponse)
-    async def readyz() -> Response:
+    async def readyz(engine: api.EngineHere) -> Response:
         """Ready: a page that is due now would be sent."""
         why_not = not_ready(engine)
         if why_not is not None:
@@ -64,7 +70,7 @@ def _routes(app: FastAPI, engine: Engine) -> None:
         return PlainTextResponse("ready to page\n")
 
     @app.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> Response:
+    async def metrics(engine: api.EngineHere) -> Response:
         """Prometheus text format."""
         content, content_type = render(engine)
         return Response(content, media_type=content_type)

@@ -74,6 +74,7 @@ def _operation(path: str, summary: str, schema: str, answers: dict[str, str]) ->
 
 
 def render(app: FastAPI) -> bytes:
+    """The description as the committed file holds it."""
     return orjson.dumps(app.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
 
 

@@ -1,0 +1,20 @@
+"""The OpenAPI file that other programs read is the one that the engine serves."""
+
+from tocsin.web.app import described_app
+from tocsin.web.openapi import FILE, render
+
+
+def test_the_committed_description_is_current() -> None:
+    assert FILE.read_bytes() == render(described_app()), "run: .venv/bin/python -m tocsin.web"
+
+
+def test_the_machine_paths_are_described_too() -> None:
+    paths = described_app().openapi()["paths"]
+
+    assert {"/v2/enqueue", "/webhooks/alertmanager/{key}", "/api/v1/signals"} <= set(paths)
+
+
+def test_every_command_of_the_api_is_described() -> None:
+    schemas = described_app().openapi()["components"]["schemas"]
+
+    assert {"AcknowledgeOrder", "CompensateOrder", "CloseOrder", "ReplanOrder"} <= set(schemas)
