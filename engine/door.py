@@ -173,6 +173,7 @@ class Door:
         return Change(cached, cached, self._book.pinned(tx, cached.plan_version))
 
     def _finish(self, tx: Tx, change: Change, now: datetime) -> Change:
+        change.plan = self._book.pinned(tx, change.after.plan_version)
         driven = self._is_driven(change.after.id)
         self._perform(change, now, "engine", self._allowance(now, driven=driven))
         return self._store(tx, change, now)
@@ -180,7 +181,6 @@ class Door:
     def _store(self, tx: Tx, change: Change, now: datetime) -> Change:
         if change.events:
             self._notices(change, now)
-            change.plan = self._book.pinned(tx, change.after.plan_version)
             log.update_incident(tx, change.after, _next_look(change))
         else:
             log.set_next_due(tx, change.after.id, _stamp(_next_look(change)))
@@ -308,7 +308,8 @@ class Door:
         decider = self._book.directory.resolve(move.decider)
         if decider is not None and decider.id != change.after.commander:
             question = f"{change.after.id} asks you to decide by {move.decide_by:%H:%M} UTC: {move.question}"
-            self._tell(change, decider.id, f"decision-{move.decision}", question, f"decision {move.decision}", at, by)
+            name = f"{change.after.round}.decision-{move.decision}"
+            self._tell(change, decider.id, name, question, f"decision {move.decision}", at, by)
 
     def _summarise(self, change: Change, number: int, recipients: tuple[str, ...], at: datetime, by: str) -> Briefing:
         """Issue an executive summary to these contacts."""

@@ -257,9 +257,6 @@ def _acknowledge(incident: Incident, command: c.Acknowledge, now: datetime) -> l
     _must_be_open(incident)
     target = _target(incident, command.escalation, command.message_id)
     by = f"person:{command.contact}"
-    if target is None and incident.commander is None:
-        # Nobody is called any more, because it recovered by itself; who answers now takes charge all the same.
-        target = incident.escalations.get(str(incident.round))
     if target is None:
         known = command.contact == incident.commander or command.contact in incident.support
         answered = any(each.answered_by == command.contact for each in incident.escalations.values())
@@ -298,6 +295,9 @@ def _target(incident: Incident, escalation_id: str | None, message_id: str | Non
         return None
     if incident.live_round is not None:
         return incident.live_round
+    if incident.commander is None:
+        # Nobody is called any more, because it recovered by itself; who answers now takes charge all the same.
+        return incident.escalations.get(str(incident.round))
     if named is not None:
         return None
     live = incident.live_escalations

@@ -437,7 +437,7 @@ def stored_kind(event: Event) -> str:
 
 
 def decode(kind: str, schema: int, body: bytes | str) -> Event:
-    """The event of a stored row. Total for bodies that are JSON objects with `at` and `by`: unknown kinds become Unknown.
+    """The event of a stored row. Total for JSON objects with `at` and `by`: unknown kinds become Unknown.
 
     Raises ValueError for a body that is not even that; the incident is then quarantined.
     """

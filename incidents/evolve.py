@@ -1,4 +1,4 @@
-"""`evolve(incident, event) -> incident`: the fold. Total: an event that does not fit is kept in the log and ignored here."""
+"""`evolve(incident, event) -> incident`: the fold. Total: an event that does not fit stays in the log, ignored here."""
 
 from collections.abc import Iterable
 from dataclasses import replace

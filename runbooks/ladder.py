@@ -5,6 +5,7 @@ The rules, in the order in which they bind:
 - a rung's wait counts from the recorded departure of the rung before (architecture.md "Gaps");
 - a failed delivery moves on at once, to the person's next channel, else to the next rung (invariant 7);
 - an unknown outcome is a failed delivery; the same channel is repeated, marked, only when no other is left;
+- who passes leaves it to the others on their rung, who escalates does not wait for them;
 - a person who stands twice on a ladder is paged once;
 - a rung that went out late by a minute or more gives the next one a minute at least: no volley after downtime;
 - the last rung (in extremis) repeats with backoff until somebody answers (invariant 5).
@@ -26,7 +27,7 @@ ENQUIRY = timedelta(seconds=30)
 """How long the provider is asked about an unknown outcome before the same channel may be repeated."""
 LATE = timedelta(seconds=60)
 FAILED_CYCLE = timedelta(seconds=30)
-"""A last rung on which every delivery failed is tried again this soon at the latest."""
+"""A contact of the last rung whose every delivery failed is tried again this soon at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class _View:
     def pages_on(self, rung: int) -> list[Page]:
         pages = (self.incident.pages[message_id] for message_id in self.escalation.pages)
         return [page for page in pages if page.rung == rung]
+
+    def has_left(self, rung: int) -> bool:
+        """Whether the ladder has gone beyond this rung: a copy sent on it later holds nobody up."""
+        return any(self.incident.pages[message_id].rung > rung for message_id in self.escalation.pages)
 
     def channels(self, contact_id: str) -> tuple[ContactChannel, ...]:
         contact = self.directory.contact(contact_id)
@@ -88,9 +93,9 @@ def ladder_moves(
         wake.extend(standing.wake)
         if standing.spent_at is not None:
             rung_due = standing.spent_at
-        elif standing.departed_at is None:
+        elif standing.departed_at is None and not view.has_left(number):
             return Moves(tuple(due), min(wake, default=None))
-        else:
+        elif standing.departed_at is not None:
             rung_due = standing.departed_at + _wait_after(pages, rung.wait)
     final = _last_rung(view, len(rungs) + 1, last, again, rung_due)
     wake.extend([] if final.wake_at is None else [final.wake_at])
@@ -171,11 +176,12 @@ def _rung_standing(view: _View, rung: int, pages: Sequence[Page], repeat: Repeat
         by_contact.setdefault(page.contact_index, []).append(page)
     each = [_contact_standing(view, rung, attempts, repeat) for attempts in by_contact.values()]
     spent = [standing.spent_at for standing in each if standing.spent_at is not None]
+    hurried = [view.escalation.passed[page.contact] for page in pages if page.contact in view.escalation.escalated]
     departures = [standing.departed_at for standing in each if standing.departed_at is not None]
     return _Standing(
         due=tuple(move for standing in each for move in standing.due),
         wake=tuple(moment for standing in each for moment in standing.wake),
-        spent_at=max(spent) if len(spent) == len(each) else None,
+        spent_at=min(hurried) if hurried else max(spent) if len(spent) == len(each) else None,
         departed_at=min(departures, default=None),
     )
 
@@ -184,8 +190,8 @@ def _contact_standing(view: _View, rung: int, attempts: Sequence[Page], repeat: 
     latest = max(attempts, key=lambda page: page.attempt)
     departed = min((page.sent_at for page in attempts if page.sent_at is not None), default=None)
     if latest.contact in view.escalation.passed:
-        return _Standing(spent_at=view.incident.last_event_at, departed_at=departed)
-    if _failed(latest):
+        return _Standing(spent_at=view.escalation.passed[latest.contact], departed_at=departed)
+    if latest.failed:
         return _after_failure(view, rung, attempts, latest, departed)
     if latest.sent_at is None:
         # On its way out. The pager always ends it, as sent, failed or unknown; the claim's lease bounds that.
@@ -194,13 +200,6 @@ def _contact_standing(view: _View, rung: int, attempts: Sequence[Page], repeat: 
     if receipt is not None:
         return _Standing(due=receipt.due, wake=receipt.wake, departed_at=departed)
     return _repeat(view, rung, attempts, latest, repeat, departed)
-
-
-def _failed(page: Page) -> bool:
-    """Whether this delivery is believed to have failed. A page found at the provider after all has not."""
-    if page.failure is None:
-        return False
-    return not (page.proven and page.failure in (PageFailure.UNKNOWN, PageFailure.NO_RECEIPT))
 
 
 def _after_failure(
@@ -244,7 +243,7 @@ def _missing_receipt(view: _View, page: Page) -> _Standing | None:
     give_up_at = page.sent_at + RECEIPT_WITHIN
     if give_up_at <= view.now:
         return _Standing(due=(GiveUpOnReceipt(page.message_id, give_up_at),))
-    return _Standing(wake=(give_up_at,)) if page.sent_at is not None else None
+    return _Standing(wake=(give_up_at,))
 
 
 def _repeat(
@@ -256,7 +255,7 @@ def _repeat(
     departed: datetime | None,
 ) -> _Standing:
     """The same contact again on the next of their channels, as often as the plan says."""
-    made = sum(1 for page in attempts if not _failed(page)) - 1
+    made = sum(1 for page in attempts if not page.failed) - 1
     channels = view.channels(latest.contact)
     if repeat is None or made >= repeat.times or not channels or latest.sent_at is None:
         return _Standing(departed_at=departed)
@@ -277,26 +276,70 @@ def _last_rung(view: _View, number: int, references: tuple[str, ...], again: Bac
         reason = "nobody at all can be reached" + (" by a drill" if view.incident.drill else "")
         return _when(view.now, due_at, (SkipRung(view.escalation.id, number, reason, due_at),))
     pages = view.pages_on(number)
-    cycles: dict[int, list[Page]] = {}
+    if not pages and due_at > view.now:
+        return Moves((), due_at)
+    each = [
+        _endless(view, number, pages, index, contact, again, due_at) for index, contact in enumerate(everybody, start=1)
+    ]
+    wake = [moment for standing in each for moment in standing.wake]
+    return Moves(tuple(move for standing in each for move in standing.due), min(wake, default=None))
+
+
+def _endless(
+    view: _View,
+    rung: int,
+    pages: Sequence[Page],
+    index: int,
+    contact: Contact,
+    again: Backoff,
+    due_at: datetime,
+) -> _Standing:
+    """One contact of the last rung: on every channel while deliveries fail, then again after a pause, for ever."""
+    mine = [page for page in pages if page.contact == contact.id]
+    # Who stands on the rung can change; a number that anybody here has had is never given again.
+    attempt = 1 + max((page.attempt for page in pages if page in mine or page.contact_index == index), default=0)
+    channels = contact.channels_for(drill=view.incident.drill)
+    if not mine:
+        return _Standing(due=(_page(view, rung, index, contact.id, channels[0], attempt, due_at),))
+    tries = _tries(mine)
+    latest = mine[-1]
+    if latest.departed_at is None:
+        return _Standing()
+    if latest.failed:
+        tried = {page.channel for page in tries[-1]}
+        untried = [channel for channel in channels if channel.kind not in tried]
+        if untried:
+            failed_at = latest.failed_at or latest.departed_at
+            return _Standing(due=(_page(view, rung, index, contact.id, untried[0], attempt, failed_at),))
+    receipt = _missing_receipt(view, latest) or _Standing()
+    channel = channels[len(tries) % len(channels)]
+    copy = any(page.channel == channel.kind and page.failed and page.state == "unknown" for page in tries[-1])
+    again_at = latest.departed_at + _pause(tries, again)
+    if copy:
+        again_at = max(again_at, (latest.failed_at or latest.departed_at) + ENQUIRY)
+    if again_at > view.now:
+        return _Standing(due=receipt.due, wake=(*receipt.wake, again_at))
+    move = _page(view, rung, index, contact.id, channel, attempt, again_at, possible_duplicate=copy)
+    return _Standing(due=(*receipt.due, move))
+
+
+def _tries(pages: Sequence[Page]) -> list[list[Page]]:
+    """The pages of one contact on the last rung: a try goes through their channels while deliveries fail."""
+    tries: list[list[Page]] = []
     for page in pages:
-        cycles.setdefault(page.attempt, []).append(page)
-    if not cycles:
-        return _when(view.now, due_at, tuple(_cycle(view, number, everybody, 1, due_at, frozenset())))
-    latest_cycle = max(cycles)
-    latest = cycles[latest_cycle]
-    receipts = [found for page in latest if not _failed(page) and (found := _missing_receipt(view, page)) is not None]
-    give_ups = tuple(move for found in receipts for move in found.due)
-    wake = [moment for found in receipts for moment in found.wake]
-    if any(page.departed_at is None for page in latest):
-        return Moves(give_ups, min(wake, default=None))
-    pause = min(again.every * 2 ** min(latest_cycle - 1, 16), again.at_most)
-    if all(_failed(page) for page in latest):
-        pause = min(pause, FAILED_CYCLE)
-    next_at = max(page.departed_at for page in latest if page.departed_at is not None) + pause
-    doubtful = frozenset(page.contact for page in latest if page.failure is PageFailure.UNKNOWN and not page.proven)
-    if next_at > view.now:
-        return Moves(give_ups, min([next_at, *wake]))
-    return Moves((*give_ups, *_cycle(view, number, everybody, latest_cycle + 1, next_at, doubtful)), None)
+        if tries and tries[-1][-1].failed and page.channel not in {each.channel for each in tries[-1]}:
+            tries[-1].append(page)
+        else:
+            tries.append([page])
+    return tries
+
+
+def _pause(tries: Sequence[Sequence[Page]], again: Backoff) -> timedelta:
+    doubled: int = 2 ** min(len(tries) - 1, 16)
+    pause = min(again.every * doubled, again.at_most)
+    if all(page.failed for page in tries[-1]):
+        return min(pause, FAILED_CYCLE)
+    return _wait_after(tries[-1], pause)
 
 
 def _in_extremis(view: _View, references: tuple[str, ...]) -> list[Contact]:
@@ -311,23 +354,6 @@ def _in_extremis(view: _View, references: tuple[str, ...]) -> list[Contact]:
         if reachable:
             return list({contact.id: contact for contact in reachable}.values())
     return []
-
-
-def _cycle(
-    view: _View,
-    number: int,
-    everybody: Sequence[Contact],
-    cycle: int,
-    due_at: datetime,
-    doubtful: frozenset[str],
-) -> list[Move]:
-    moves: list[Move] = []
-    for index, contact in enumerate(everybody, start=1):
-        channels = contact.channels_for(drill=view.incident.drill)
-        channel = channels[(cycle - 1) % len(channels)]
-        marked = contact.id in doubtful
-        moves.append(_page(view, number, index, contact.id, channel, cycle, due_at, possible_duplicate=marked))
-    return moves
 
 
 def _when(now: datetime, due_at: datetime, moves: tuple[Move, ...]) -> Moves:

@@ -1,4 +1,4 @@
-"""What can be due. A move is named by its `key`, derived from recorded facts: the same move has the same key after a restart."""
+"""What can be due. A move's `key` is derived from recorded facts: the same move has the same key after a restart."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -50,7 +50,7 @@ def owed_update_by(incident: Incident, plan: Plan) -> datetime | None:
     if incident.resolved_at is not None:
         return None
     every = plan.cadence[incident.severity].update_every
-    return None if every is None else incident.declared_at + every
+    return None if every is None else incident.began_at + every
 
 
 def executives_of(incident: Incident, plan: Plan, directory: Directory) -> tuple[str, ...]:
@@ -84,10 +84,21 @@ def _escalation_moves(
     first = _first_asked(incident, escalation, plan, directory, now)
     wait = ladder.rungs[0].wait
     if escalation.kind is EscalationKind.DIRECT:
-        return ladder_moves(incident, escalation, (), escalation.contacts, ladder.again, directory, now)
+        asked = _still_asked(incident, escalation, directory) or ladder.in_extremis
+        return ladder_moves(incident, escalation, (), asked, ladder.again, directory, now)
     own = tuple(Rung(page=(reference,), wait=wait) for reference in first)
     rungs = (*own, *ladder.rungs)
     return ladder_moves(incident, escalation, rungs, ladder.in_extremis, ladder.again, directory, now)
+
+
+def _still_asked(incident: Incident, escalation: Escalation, directory: Directory) -> tuple[str, ...]:
+    """Who of those paged directly can be reached and has not passed."""
+    found = [(each, directory.resolve(each)) for each in escalation.contacts]
+    return tuple(
+        reference
+        for reference, contact in found
+        if contact is not None and contact.channels_for(drill=incident.drill) and contact.id not in escalation.passed
+    )
 
 
 def _first_asked(
@@ -159,7 +170,7 @@ def _steps(incident: Incident, plan: Plan) -> Iterator[Timed]:
 
 def _open_step(step: Step, incident: Incident, opened: datetime) -> OpenStep:
     least = opened + min(step.within, LEAST_TIME_FOR_A_STEP)
-    deadline = opened + step.within if step.needs else max(incident.declared_at + step.within, least)
+    deadline = opened + step.within if step.needs else max(incident.began_at + step.within, least)
     return OpenStep(
         step=step.id,
         step_title=step.title,
@@ -181,7 +192,7 @@ def _ready_at(needs: tuple[str, ...], incident: Incident, plan: Plan) -> datetim
     A step that does not apply here holds nobody up.
     """
     runbook = plan.runbook_of(incident.situation)
-    moments = [incident.took_charge_at or incident.declared_at]
+    moments = [incident.took_charge_at or incident.began_at]
     for need in needs:
         known = incident.steps.get(need)
         if known is not None:
@@ -203,11 +214,11 @@ def _decisions(incident: Incident, plan: Plan) -> Iterator[Timed]:
         ready_at = _ready_at(decision.needs, incident, plan)
         if ready_at is not None:
             least = ready_at + min(decision.within, LEAST_TIME_FOR_A_STEP)
-            decide_by = max(incident.declared_at + decision.within, least)
+            decide_by = max(incident.began_at + decision.within, least)
             ask = AskDecision(decision.id, decision.question, decision.options, decision.decider, decide_by, ready_at)
             yield ask, ready_at
     if "compensation" not in incident.decisions and incident.compensation is None:
-        at = incident.resolved_at or incident.declared_at + plan.compensation.open_after
+        at = incident.resolved_at or incident.began_at + plan.compensation.open_after
         yield _ask_compensation(incident, plan, at), at
 
 
@@ -218,7 +229,7 @@ def _ask_compensation(incident: Incident, plan: Plan, at: datetime) -> AskDecisi
         question="What do the customers get?",
         options=("an amount for each customer of a named group", "nothing, with a reason code"),
         decider=plan.compensation.decider,
-        decide_by=max(incident.declared_at + within, at + min(within, LEAST_TIME_FOR_A_STEP)),
+        decide_by=max(incident.began_at + within, at + min(within, LEAST_TIME_FOR_A_STEP)),
         due_at=at,
     )
 
@@ -230,7 +241,7 @@ def _summary(incident: Incident, plan: Plan, directory: Directory) -> Iterator[T
         return
     recipients = executives_of(incident, plan, directory)
     if recipients:
-        at = (incident.last_summary_at or incident.declared_at) + every
+        at = (incident.last_summary_at or incident.began_at) + every
         yield IssueSummary(incident.summaries + 1, recipients, at), at
 
 
@@ -269,8 +280,8 @@ def _call_about(
         yield StartEscalation(name, kind, subject, because, at), at
         return
     ended = max(each.answered_at or each.stopped_at or each.started_at for each in mine)
-    again = ended + plan.page_again_after
-    yield StartEscalation(f"{name}-{len(mine) + 1}", kind, subject, because, again), again
+    again = max(at, ended + plan.page_again_after)
+    yield StartEscalation(f"{name}.{len(mine) + 1}", kind, subject, because, again), again
 
 
 def is_quiet(incident: Incident) -> bool:
