@@ -1,9 +1,300 @@
-"""Pages for the browser."""
+"""The pages for people: open incidents, one incident, declare, log in. GET changes nothing; no script."""
 
-from starlette.routing import Route
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from engine.services import Engine
+from engine.status import prefect_sentence
+from engine.view import row_view
+from incidents import commands as c
+from incidents.errors import CommandRefused, Overloaded, TocsinError, UnknownIncident
+from incidents.ids import parse_incident_id
+from incidents.severity import Severity
+from storage import log as incident_log
+from tocsin import words
+from tocsin.web.sessions import (
+    Visitor,
+    by_link,
+    form_is_ours,
+    form_token,
+    sign_in,
+    sign_out,
+    signed_in,
+    token_matches,
+)
+
+_HERE = Path(__file__).parent
+LONGEST_FORM = 64 * 1024
+LONGEST_TITLE = 200
+SHOWN = 200
+"""Incidents on the list; more than that is read with `tocsin status`."""
+SECURE = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(engine: Engine) -> list[Route]:
-    return []
+def routes(engine: Engine) -> list[BaseRoute]:
+    """Every page of one engine, for the application to mount."""
+    pages = Pages(engine)
+    return [
+        Route("/", pages.incidents, methods=["GET"]),
+        Route("/login", pages.login_form, methods=["GET"]),
+        Route("/login", pages.login, methods=["POST"]),
+        Route("/logout", pages.logout, methods=["POST"]),
+        Route("/declare", pages.declare_form, methods=["GET"]),
+        Route("/declare", pages.declare, methods=["POST"]),
+        Route("/incidents/{incident_id}", pages.incident, methods=["GET"]),
+        Route("/incidents/{incident_id}/acknowledge", pages.acknowledge, methods=["POST"]),
+        Route("/incidents/{incident_id}/pass", pages.hand_on, methods=["POST"]),
+        Route("/static/tocsin.css", _style, methods=["GET"]),
+    ]
+
+
+class Pages:
+    """One handler a page. Whoever may not see one gets the login or a plain refusal, never a stack trace."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+
+    # --- the list ---
+
+    async def incidents(self, request: Request) -> Response:
+        visitor = signed_in(self._engine, request)
+        if visitor is None:
+            return self._to_login(request)
+        rows = await self._engine.database.read(lambda tx: incident_log.incident_rows(tx, only_open=True, limit=SHOWN))
+        return self._page("incidents.html", visitor, incidents=[row_view(row) for row in rows])
+
+    # --- one incident ---
+
+    async def incident(self, request: Request) -> Response:
+        incident_id = parse_incident_id(request.path_params["incident_id"])
+        contact, signature = request.query_params.get("c", ""), request.query_params.get("s", "")
+        visitor = self._visitor(request, incident_id, contact, signature)
+        if visitor is None:
+            return self._stranger(request, signature)
+        if incident_id is None:
+            return self._refused(visitor, "There is no such incident.", 404)
+        return await self._incident(visitor, incident_id)
+
+    async def acknowledge(self, request: Request) -> Response:
+        """ "I take it": takes the calling that the form names, in the name of whoever the link or session names."""
+        return await self._answer(request, lambda who, what: c.Acknowledge(who, "web", escalation=what))
+
+    async def hand_on(self, request: Request) -> Response:
+        """ "I cannot": the next person is paged now."""
+        return await self._answer(request, lambda who, what: c.Pass(who, escalation=what))
+
+    async def _answer(self, request: Request, make: Callable[[str, str | None], c.Command]) -> Response:
+        form = await _form(request)
+        incident_id = parse_incident_id(request.path_params["incident_id"])
+        visitor = self._visitor(request, incident_id, _text(form, "c"), _text(form, "s"))
+        if visitor is None or incident_id is None or not self._may_post(visitor, form):
+            return self._refused(None, "This form was not made for you. Open the link from your page again.", 403)
+        command = make(visitor.contact, _text(form, "escalation") or None)
+        try:
+            await self._engine.command(incident_id, lambda _incident, _now: command)
+        except UnknownIncident as error:
+            return self._refused(visitor, str(error), 404)
+        except TocsinError as error:
+            return await self._incident(visitor, incident_id, refusal=str(error), status=_status_of(error))
+        return RedirectResponse(_own_page(incident_id, visitor), 303, SECURE)
+
+    async def _incident(
+        self, visitor: Visitor, incident_id: str, *, refusal: str | None = None, status: int = 200
+    ) -> Response:
+        try:
+            view = await self._engine.show(incident_id)
+        except UnknownIncident as error:
+            return self._refused(visitor, str(error), 404)
+        names, now = self._names(), self._engine.clock.now()
+        briefing = await self._engine.brief(incident_id)
+        return self._page(
+            "incident.html",
+            visitor,
+            status,
+            view=view,
+            refusal=refusal,
+            bottom_line=briefing.bottom_line,
+            in_hand=words.in_hand(view, names, visitor.contact),
+            calls=words.answers(view),
+            lines=words.escalation_plan(view, now, names),
+            timeline=list(reversed(view["timeline"])),
+        )
+
+    # --- declare ---
+
+    async def declare_form(self, request: Request) -> Response:
+        visitor = signed_in(self._engine, request)
+        return self._to_login(request) if visitor is None else self._declare(visitor, {})
+
+    async def declare(self, request: Request) -> Response:
+        visitor = signed_in(self._engine, request)
+        if visitor is None:
+            return self._to_login(request)
+        form = await _form(request)
+        if not self._may_post(visitor, form):
+            return self._refused(visitor, "This form is out of date. Open it again.", 403)
+        given = {name: _text(form, name) for name in ("title", "situation", "severity", "because", "once")}
+        try:
+            incident_id, _ = await self._engine.declare(
+                title=_title(given["title"]),
+                situation=given["situation"],
+                severity=_severity(given["severity"]),
+                by=f"person:{visitor.contact}",
+                because=(given["because"],) if given["because"] else (),
+                command_id=f"form-{given['once'][:64]}" if given["once"] else None,
+            )
+        except TocsinError as error:
+            return self._declare(visitor, given, refusal=str(error), status=_status_of(error))
+        return RedirectResponse(_own_page(incident_id, visitor), 303, SECURE)
+
+    def _declare(
+        self, visitor: Visitor, given: Mapping[str, str], *, refusal: str | None = None, status: int = 200
+    ) -> Response:
+        now = self._engine.clock.now()
+        once = given.get("once") or self._engine.links.signature("once", now.isoformat(), visitor.contact)
+        return self._page(
+            "declare.html",
+            visitor,
+            status,
+            given={**given, "once": once},
+            refusal=refusal,
+            situations=sorted(self._engine.book.plan.situations.items(), key=lambda each: each[1].drill),
+            severities=list(Severity),
+        )
+
+    # --- log in ---
+
+    async def login_form(self, request: Request) -> Response:
+        return self._login(_own_path(request.query_params.get("next", "/")))
+
+    async def login(self, request: Request) -> Response:
+        form = await _form(request)
+        then, contact = _own_path(_text(form, "next")), _text(form, "contact")
+        if not token_matches(self._engine, _text(form, "token")):
+            return self._login(then, contact, "This is not the token of this Tocsin.", 403)
+        if self._engine.directory.contact(contact) is None:
+            return self._login(then, contact, "Choose who you are.", 400)
+        response = RedirectResponse(then, 303, SECURE)
+        sign_in(self._engine, contact, request, response)
+        return response
+
+    async def logout(self, request: Request) -> Response:
+        visitor, form = signed_in(self._engine, request), await _form(request)
+        if visitor is not None and not self._may_post(visitor, form):
+            return self._refused(visitor, "This form is out of date. Open it again.", 403)
+        response = RedirectResponse("/login", 303, SECURE)
+        sign_out(response)
+        return response
+
+    def _login(self, then: str, contact: str = "", refusal: str | None = None, status: int = 200) -> Response:
+        return self._page("login.html", None, status, next=then, chosen=contact, refusal=refusal)
+
+    def _to_login(self, request: Request) -> Response:
+        asked = request.url.path if request.method == "GET" else "/"
+        return RedirectResponse(f"/login?{urlencode({'next': asked})}", 303, SECURE)
+
+    # --- who, and how it looks ---
+
+    def _visitor(self, request: Request, incident_id: str | None, contact: str, signature: str) -> Visitor | None:
+        """The link's holder, else the session's. A link that is not right opens nothing, whoever is logged in."""
+        if signature or contact:
+            return None if incident_id is None else by_link(self._engine, incident_id, contact, signature)
+        return signed_in(self._engine, request)
+
+    def _stranger(self, request: Request, signature: str) -> Response:
+        if not signature:
+            return self._to_login(request)
+        return self._refused(None, "This link is not right: it was changed, or made by another Tocsin.", 403)
+
+    def _may_post(self, visitor: Visitor, form: FormData) -> bool:
+        """A link's form proves itself by its signature; a session's carries a token of its own."""
+        return visitor.signature is not None or form_is_ours(self._engine, visitor, _text(form, "form"))
+
+    def _names(self) -> dict[str, str]:
+        return {contact.id: contact.name for contact in self._engine.directory.contacts}
+
+    def _refused(self, visitor: Visitor | None, sentence: str, status: int) -> Response:
+        return self._page("refused.html", visitor, status, sentence=sentence)
+
+    def _page(self, template: str, visitor: Visitor | None, status: int = 200, **content: Any) -> Response:
+        now, engine = self._engine.clock.now(), self._engine
+        text = self._templates.get_template(template).render(
+            **content,
+            now=now,
+            words=words,
+            names=self._names(),
+            visitor=visitor,
+            form=form_token(engine, visitor) if visitor is not None and visitor.session is not None else "",
+            banner=None if engine.presence.anybody else prefect_sentence(engine),
+            company=engine.book.plan.company,
+        )
+        return HTMLResponse(text, status, SECURE)
+
+
+async def _style(_: Request) -> Response:
+    text = (_HERE / "static" / "tocsin.css").read_text(encoding="utf-8")
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=300"}
+    return Response(text, media_type="text/css", headers=headers)
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form(max_files=0, max_fields=20, max_part_size=LONGEST_FORM)
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _title(text: str) -> str:
+    if not text:
+        raise CommandRefused("Say in a few words what is wrong.")
+    if len(text) > LONGEST_TITLE:
+        raise CommandRefused(f"The title has {len(text)} characters; {LONGEST_TITLE} are enough. Put the rest below.")
+    return text
+
+
+def _severity(text: str) -> Severity | None:
+    if not text:
+        return None
+    if text not in set(Severity):
+        raise CommandRefused(f"{text!r} is not a severity; choose SEV1 to SEV4.")
+    return Severity(text)
+
+
+def _status_of(error: TocsinError) -> int:
+    return 503 if isinstance(error, Overloaded) else 409
+
+
+def _own_page(incident_id: str, visitor: Visitor) -> str:
+    path = f"/incidents/{quote(incident_id)}"
+    if visitor.signature is None:
+        return path
+    return f"{path}?{urlencode({'c': visitor.contact, 's': visitor.signature})}"
+
+
+def _own_path(text: str) -> str:
+    """A path of ours to go on to; anything that could lead elsewhere becomes the list."""
+    own = text.startswith("/") and not text.startswith(("//", "/\\")) and "\\" not in text and text.isprintable()
+    return text if own else "/"
