@@ -20,7 +20,13 @@ from incidents.errors import UnknownIncident
 from incidents.evolve import evolve, fold
 from incidents.ids import incident_id as id_of
 from incidents.state import Incident, Page, Status
-from notifications.wording import already_taken, ladder_stopped, recovered_by_itself, summary_text
+from notifications.wording import (
+    already_taken,
+    ladder_stopped,
+    recovered_by_itself,
+    steps_opened,
+    summary_text,
+)
 from runbooks.moves import (
     AskDecision,
     GiveUpOnReceipt,
@@ -61,6 +67,19 @@ class Quarantined(UnknownIncident):
     """The incident's log cannot be folded; it is set aside and the operators have been paged."""
 
 
+class Unreadable(UnknownIncident):
+    """The incident's log cannot be folded, and nobody has set it aside yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A move that was made, by whom, and the messages that it put into the outbox."""
+
+    move: Move
+    by: str
+    messages: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Change:
     """One incident's way through the door: what it was, what it became, what leaves because of it."""
@@ -71,7 +90,7 @@ class Change:
     events: list[e.Event] = field(default_factory=list)
     rows: list[OutboxRow] = field(default_factory=list)
     cancel: list[OutboxRow] = field(default_factory=list)
-    performed: list[tuple[Move, tuple[str, ...]]] = field(default_factory=list)
+    performed: list[Performed] = field(default_factory=list)
     moves: Moves = field(default_factory=lambda: Moves((), None))
 
     def add(self, *events: e.Event) -> None:
@@ -163,11 +182,7 @@ class Door:
             raise Quarantined(f"{incident_id} is set aside because its log cannot be read: {quarantined}")
         cached = self._cache.get(incident_id)
         if cached is None or cached.version != version:
-            cached = fold(log.load_events(tx, incident_id))
-            if cached is None:
-                raise ValueError(f"the log of {incident_id} does not begin with a declaration")
-            if cached.version != version:
-                raise ValueError(f"the log of {incident_id} ends at {cached.version}, its row says {version}")
+            cached = _read(tx, incident_id, version)
         else:
             self._cache.move_to_end(incident_id)
         return Change(cached, cached, self._book.pinned(tx, cached.plan_version))
@@ -256,7 +271,7 @@ class Door:
                 self._ask(change, move, at, by)
             case IssueSummary():
                 self._summarise(change, move.number, move.recipients, at, by)
-        change.performed.append((move, tuple(row.message_id for row in change.rows[before:])))
+        change.performed.append(Performed(move, by, tuple(row.message_id for row in change.rows[before:])))
 
     def _page(self, change: Change, move: PageContact, at: datetime, by: str) -> None:
         row = self._composer.page(change.after, move, change.plan, self._book.directory, at)
@@ -366,8 +381,9 @@ class Door:
     # --- what follows from a change ---
 
     def _notices(self, change: Change, now: datetime) -> None:
-        """People whose phones rang for a round that has ended without them are told why."""
+        """People whose phones rang for a round that has ended without them are told why; owners, what is theirs."""
         at = _not_before(change.after, now)
+        self._tell_owners(change, at)
         for event in list(change.events):
             if isinstance(event, e.Acknowledged) and event.escalation.isdigit():
                 for contact_id in _paged_before(change, event.escalation, besides=event.contact):
@@ -386,6 +402,19 @@ class Door:
                         else ladder_stopped(change.after.id, event.because, reader)
                     )
                     self._tell(change, contact_id, f"{event.escalation}.over", words, "no longer needed", at, "engine")
+
+    def _tell_owners(self, change: Change, at: datetime) -> None:
+        """Whoever owns steps that have just opened hears of them in one message; the commander sees them anyway."""
+        opened: dict[str, list[e.StepOpened]] = {}
+        for event in change.events:
+            if isinstance(event, e.StepOpened):
+                owner = self._book.directory.resolve(event.owner)
+                if owner is not None and owner.id != change.after.commander:
+                    opened.setdefault(owner.id, []).append(event)
+        for contact_id, steps in opened.items():
+            reader = reader_of(self._book.directory.contact(contact_id))
+            words = steps_opened(change.after.id, [(step.title, step.due_at) for step in steps], reader)
+            self._tell(change, contact_id, f"steps-{steps[0].step}", words, "steps that opened", at, "engine")
 
     def _stale(self, tx: Tx, change: Change, now: datetime) -> None:
         """Pages of an escalation that is over and have not left never will (invariant 4)."""
@@ -407,6 +436,19 @@ class Door:
             keys.repoint(tx, after.id, after.merged_into)
         else:
             keys.release(tx, after.id)
+
+
+def _read(tx: Tx, incident_id: str, version: int) -> Incident:
+    """Fold the log. Raises Unreadable for whatever is wrong with it: one bad incident stops no other."""
+    try:
+        incident = fold(log.load_events(tx, incident_id))
+    except Exception as error:
+        raise Unreadable(f"the log of {incident_id} cannot be folded: {type(error).__name__}: {error}") from error
+    if incident is None:
+        raise Unreadable(f"the log of {incident_id} does not begin with a declaration")
+    if incident.version != version:
+        raise Unreadable(f"the log of {incident_id} ends at {incident.version}, its row says {version}")
+    return incident
 
 
 def _key_of(move: Move) -> str:

@@ -19,7 +19,7 @@ from engine.book import PlanBook
 from engine.briefing import Briefing, brief
 from engine.clock import Clock, random_token
 from engine.compose import Composer, digest, reader_of
-from engine.door import Change, Door
+from engine.door import Change, Door, Performed
 from engine.faults import checkpoint_from
 from engine.feed import Feed
 from engine.home import Home
@@ -41,7 +41,7 @@ from notifications.channel import Answer, Channel, DeliveryReport
 from notifications.channels import ChannelSettings, build_channels
 from notifications.wording import PageFacts, message_code, page_text
 from runbooks.loader import LoadedPlan, load_plan
-from runbooks.moves import Move, Moves, kind_of
+from runbooks.moves import Moves, kind_of
 from runbooks.next_moves import executives_of
 from signals.integration import Integration
 from signals.signal import Signal
@@ -207,9 +207,8 @@ class Engine:
         """What follows a commit and may be lost with the process: hints, metrics, hanging up calls."""
         if not change.events and not change.performed:
             return
-        for move, _ in change.performed:
-            driver = next((event.by for event in change.events), "engine")
-            self.moves_made[kind_of(move), "flow" if driver == "flow" else "engine"] += 1
+        for each in change.performed:
+            self.moves_made[kind_of(each.move), each.by] += 1
         self.feed.changed(change.after.id)
         if change.rows:
             self.pager.nudge()
@@ -591,7 +590,7 @@ class Engine:
     async def moves(self, incident_id: str) -> tuple[Incident, Moves]:
         return await self.database.write(lambda tx: self.door.due(tx, incident_id, self.clock.now()))
 
-    async def perform(self, incident_id: str, epoch: int, key: str) -> list[tuple[Move, tuple[str, ...]]]:
+    async def perform(self, incident_id: str, epoch: int, key: str) -> list[Performed]:
         """Make one due move for the run that drives. Raises StaleDriver for any other run."""
         now = self.clock.now()
 

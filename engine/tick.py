@@ -12,7 +12,7 @@ from typing import Protocol
 import aiohttp
 
 from engine.clock import Clock, from_stamp
-from engine.door import Change, Door
+from engine.door import Change, Door, Unreadable
 from engine.pager import Pager
 from engine.presence import AWAY_ALARM, Presence
 from incidents import events as e
@@ -91,6 +91,9 @@ class Tick:
         engine = self._engine
         try:
             change = await engine.database.write(lambda tx: engine.door.perform_due(tx, incident_id, "engine", now))
+        except Unreadable as error:
+            await engine.set_aside(incident_id, str(error))
+            return False
         except UnknownIncident:
             return False
         except TocsinError as error:
@@ -194,6 +197,9 @@ class Tick:
         for incident_id in engine.database.read_now(incident_log.open_ids):
             try:
                 change = await self._append(incident_id, make, now)
+            except Unreadable as error:
+                await engine.set_aside(incident_id, str(error))
+                continue
             except UnknownIncident:
                 continue
             except Exception as error:

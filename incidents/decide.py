@@ -227,7 +227,7 @@ def _delivery(
                 return []
             return [e.PageDelivered(at=now, by=command.by, message_id=page.message_id)]
         case c.RecordFailed():
-            return _failed(page, command, now)
+            return _failed(incident, page, command, now)
         case c.RecordProven():
             if page.proven or page.sent_at is not None:
                 return []
@@ -236,8 +236,11 @@ def _delivery(
             assert_never(command)
 
 
-def _failed(page: Page, command: c.RecordFailed, now: datetime) -> list[e.Event]:
+def _failed(incident: Incident, page: Page, command: c.RecordFailed, now: datetime) -> list[e.Event]:
     """Proof outweighs doubt, a definite failure outweighs both, and the first definite one stays."""
+    escalation = incident.escalations.get(page.escalation)
+    if command.failure is e.PageFailure.HUNG_UP and escalation is not None and not escalation.live:
+        return []  # the call simply ended, after the answer
     if page.failure is not None and (command.failure.is_doubt or not page.failure.is_doubt):
         return []
     known = page.delivered_at is not None or (command.failure is e.PageFailure.UNKNOWN and page.sent_at is not None)

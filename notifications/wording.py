@@ -318,6 +318,14 @@ def recovered_by_itself(incident: str, at: datetime, reader: Reader, *, needs_ow
     )
 
 
+def steps_opened(incident: str, steps: list[tuple[str, datetime]], reader: Reader) -> str:
+    """For whoever owns the steps that have just opened: what to do by when."""
+    listed = "; ".join(
+        f"{title} ({_choose(reader.language, 'by', 'antes de')} {local_time(due, reader)})" for title, due in steps
+    )
+    return _choose(reader.language, f"{incident} needs this from you: {listed}.", f"{incident} le pide: {listed}.")
+
+
 def ladder_stopped(incident: str, because: str, reader: Reader) -> str:
     return _choose(
         reader.language,

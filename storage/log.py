@@ -57,7 +57,7 @@ def load_events(tx: Tx, incident_id: str, after: int = 0) -> list[Event]:
 
 
 def append(tx: Tx, incident: Incident, events: Sequence[Event]) -> None:
-    """Append events whose fold ends in `incident`. The key (incident, version) is the safety net against a second writer."""
+    """Append events whose fold ends in `incident`. The key is the safety net against a second writer."""
     first = incident.version - len(events) + 1
     tx.many(
         "INSERT INTO events (incident_id, version, at, schema, kind, body) VALUES (?, ?, ?, ?, ?, ?)",

@@ -297,7 +297,7 @@ async def perform(engine: EngineHere, incident_id: IncidentId, order: o.PerformO
     performed = await engine.perform(incident_id, order.epoch, order.key)
     row = await engine.database.read(lambda tx: incident_log.incident_row(tx, incident_id))
     return {
-        "performed": [{**_move(move), "messages": list(messages)} for move, messages in performed],
+        "performed": [{**_move(each.move), "messages": list(each.messages)} for each in performed],
         "version": 0 if row is None else row.version,
     }
 
