@@ -402,6 +402,11 @@ class Door:
                         else ladder_stopped(change.after.id, event.because, reader)
                     )
                     self._tell(change, contact_id, f"{event.escalation}.over", words, "no longer needed", at, "engine")
+            elif isinstance(event, e.StoodDown | e.Merged | e.Closed) and (ended := _round_before(change)) is not None:
+                for contact_id in _paged_before(change, ended, besides=None):
+                    reader = reader_of(self._book.directory.contact(contact_id))
+                    words = ladder_stopped(change.after.id, _why_ended(event), reader)
+                    self._tell(change, contact_id, f"{ended}.over", words, "no longer needed", at, "engine")
 
     def _tell_owners(self, change: Change, at: datetime) -> None:
         """Whoever owns steps that have just opened hears of them in one message; the commander sees them anyway."""
@@ -465,6 +470,22 @@ def _is_first_page(move: Move, incident: Incident) -> bool:
 def _is_over(change: Change) -> bool:
     """Whether nobody is called about the incident itself any more (a new round calls the same people again)."""
     return change.after.live_round is None
+
+
+def _round_before(change: Change) -> str | None:
+    """The round that was calling people before this change, if one was."""
+    before = change.before.live_round if change.before is not None else None
+    return None if before is None else before.id
+
+
+def _why_ended(event: e.StoodDown | e.Merged | e.Closed) -> str:
+    match event:
+        case e.StoodDown():
+            return event.because
+        case e.Merged():
+            return f"it is part of {event.into} now"
+        case e.Closed():
+            return "it is closed"
 
 
 def _paged_before(change: Change, escalation: str, *, besides: str | None) -> list[str]:

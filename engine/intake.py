@@ -13,6 +13,7 @@ from engine.door import Change, Door
 from incidents import commands as c
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.severity import Severity
+from incidents.state import Status
 from signals.assess import Assessment, assess
 from signals.integration import Integration
 from signals.signal import Signal
@@ -64,7 +65,7 @@ class Intake:
         if known is None:
             return self._declare(tx, integration, signal, key, assessment, now)
         worse = assessment.severity.is_worse_than(Severity(known.severity))
-        if known.firing and not worse and _needs_nothing(tx, known.incident_id):
+        if known.firing and not worse and self._needs_nothing(tx, known.incident_id):
             keys.count_again(tx, key, now.timestamp())
             return Heard("counted", known.incident_id)
         fold = c.FoldSignal(key, signal.summary, assessment.severity, f"monitor:{integration.name}")
@@ -145,11 +146,12 @@ class Intake:
     def _usual(self, situation: str) -> Severity:
         return self._book.plan.situations[situation].severity
 
-
-def _needs_nothing(tx: Tx, incident_id: str) -> bool:
-    """Whether a repeat changes nothing: somebody has taken it, or its ladder is being worked."""
-    row = tx.one("SELECT status, commander, next_due_at FROM incidents WHERE id = ?", (incident_id,))
-    if row is None:
-        return False
-    status, commander, next_due_at = row
-    return status in ("declared", "acknowledged") and (commander is not None or next_due_at is not None)
+    def _needs_nothing(self, tx: Tx, incident_id: str) -> bool:
+        """Whether a repeat changes nothing: somebody has taken it, or people are being called (invariant 1)."""
+        try:
+            incident = self._door.load(tx, incident_id)
+        except UnknownIncident:
+            return False
+        if incident.status not in (Status.DECLARED, Status.ACKNOWLEDGED):
+            return False
+        return incident.commander is not None or incident.live_round is not None

@@ -4,13 +4,11 @@ Nothing here decides anything. `passes` moves the clock from one moment at which
 engine's tick go through the door, and hands what the outbox holds to the telephones.
 """
 
-import heapq
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from contacts.authority import covering_authority, describe, who_can_compensate
 from contacts.directory import Directory
@@ -194,8 +192,6 @@ class World:
         self.now = START
         self.driven = False
         self._network_is_down = False
-        self._later: list[tuple[datetime, int, Callable[[], None]]] = []
-        self._count = 0
         self._phones: dict[str, Phone] = {}
         self._file = folder / "tocsin.db"
         _fresh_database(self._file)
@@ -357,7 +353,7 @@ class World:
         while (moment := self._next_moment()) is not None and moment <= until:
             assert moment > self.now, f"something is due at {moment} and nobody makes it\n{self.story()}"
             self.now = moment
-            self._settle()
+            self._come_to_rest()
         self.now = until
         self._settle()
 
@@ -381,21 +377,18 @@ class World:
         self._open()
         self.given_plan(self._plan, self._people)
 
-    def later(self, after: timedelta, what: Callable[[], Any]) -> None:
-        self._count += 1
-        heapq.heappush(self._later, (self.now + after, self._count, what))
-
     def _next_moment(self) -> datetime | None:
         waiting = None if self._network_is_down else self.database.read_now(outbox.oldest_due)
         stamps = [self.database.read_now(log.next_due), waiting]
-        moments = [from_stamp(stamp) for stamp in stamps if stamp is not None]
-        moments += [each[0] for each in self._later[:1]]
-        return min(moments, default=None)
+        return min((from_stamp(stamp) for stamp in stamps if stamp is not None), default=None)
 
     def _settle(self) -> None:
+        self._come_to_rest()
+        self._is_what_its_log_says()
+
+    def _come_to_rest(self) -> None:
         for _ in range(500):
-            if not (self._make_due() | self._send_due() | self._do_later()):
-                self._is_what_its_log_says()
+            if not (self._make_due() | self._send_due()):
                 return
         raise AssertionError(f"it never comes to rest\n{self.story()}")
 
@@ -412,12 +405,6 @@ class World:
         for row in due:
             self._send(row)
         return bool(due)
-
-    def _do_later(self) -> bool:
-        ripe = bool(self._later) and self._later[0][0] <= self.now
-        if ripe:
-            heapq.heappop(self._later)[2]()
-        return ripe
 
     # --- the telephone network: claims a row when it can send it, and reports as a provider does ---
 
