@@ -1,0 +1,249 @@
+"""What `show` and `status` print: pure functions from the engine's objects to lines. No colour without a word."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from tocsin.words import (
+    STATUS_WORDS,
+    PageLine,
+    ago,
+    answers,
+    clock,
+    escalation_plan,
+    in_hand,
+    until,
+)
+
+_SEVERITY = {"SEV1": "red", "SEV2": "yellow", "SEV3": "cyan", "SEV4": None}
+_RECENT = 12
+_SUGGESTED = 3
+
+
+def incident_screen(
+    view: Mapping[str, Any], names: Mapping[str, str], now: datetime, width: int, *, whole: bool = False
+) -> list[str]:
+    """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline."""
+    lines = [*_header(view, names, now), *_calls(escalation_plan(view, now, names))]
+    lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
+    lines += _missing(view, width)
+    entries = view["timeline"] if whole else view["timeline"][-_RECENT:]
+    left_out = len(view["timeline"]) - len(entries)
+    lines += _title(f"Timeline (the last {len(entries)}; all with --all)" if left_out else "Timeline")
+    for entry in entries:
+        lines += _folded(
+            f"{clock(entry['at'], now):>5}  {entry['sentence']}  [{entry['by'].removeprefix('person:')}]", width, 7
+        )
+    return lines
+
+
+def status_screen(
+    status: Mapping[str, Any],
+    incidents: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str],
+    now: datetime,
+    width: int,
+) -> list[str]:
+    """The banner and the open incidents, worst first."""
+    lines = [*_banner(status, now)]
+    if not incidents:
+        return [*lines, "", click.style("Nothing is open.", fg="green")]
+    for each in sorted(incidents, key=lambda one: (one["severity"], one["declared_at"])):
+        lines.append("")
+        lines.append(_strip(each))
+        who = in_hand(each, names)
+        colour = "red" if each["commander"] is None and each["status"] == "declared" else None
+        lines.append(f"  {click.style(who, fg=colour)} Declared {ago(each['declared_at'], now)}.")
+        if each["next_update_by"] is not None and each["status"] in ("declared", "acknowledged"):
+            lines.append(f"  Next update {_deadline(each['next_update_by'], now)}.")
+        if each.get("quarantined"):
+            lines += _folded(f"  Set aside, its log cannot be read: {each['quarantined']}", width, 2)
+    return lines
+
+
+def _banner(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    able = status["can_page"]
+    word = click.style("ready to page", fg="green") if able else click.style("CANNOT PAGE", fg="red", bold=True)
+    outbox = status["outbox"]
+    waiting = outbox.get("pending", 0) + outbox.get("sending", 0)
+    yield f"Engine {word}, {waiting} messages waiting. {now:%H:%M:%S} UTC"
+    if not able and status.get("not_ready"):
+        yield f"  {status['not_ready']}"
+    yield click.style(str(status["prefect"]), fg=None if status["workers"] else "yellow")
+    if status.get("disk_full"):
+        yield click.style("The disk is full: signals are refused, pages go on.", fg="red", bold=True)
+
+
+def _strip(view: Mapping[str, Any]) -> str:
+    severity = click.style(view["severity"], fg=_SEVERITY[view["severity"]], bold=True)
+    drill = " (drill)" if view["drill"] else ""
+    return f"{click.style(view['id'], bold=True)}  {severity}  {STATUS_WORDS[view['status']]}{drill}  {view['title']}"
+
+
+def _header(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> Iterator[str]:
+    yield _strip(view)
+    nobody = view["commander"] is None and view["status"] == "declared"
+    yield f"  {click.style(in_hand(view, names), fg='red' if nobody else None, bold=nobody)}"
+    yield f"  {view['situation']}, round {view['round']}, declared {ago(view['declared_at'], now)} " + (
+        f"({clock(view['declared_at'], now)} UTC)"
+    )
+    for reason in view.get("because") or ():
+        yield f"  Because {reason}"
+    if view["status"] in ("declared", "acknowledged", "resolved"):
+        promised = view["next_update_by"]
+        yield "  Next update " + ("not promised" if promised is None else _deadline(promised, now))
+        for call in answers(view):
+            if call["kind"] != "round":
+                yield click.style(f"  Calls for an answer: {call['because']}", fg="yellow")
+    if view.get("merged_into"):
+        yield f"  Merged into {view['merged_into']}"
+
+
+def _calls(lines: Sequence[PageLine]) -> Iterator[str]:
+    if not lines:
+        return
+    yield from _title("Who is called")
+    for line in lines:
+        if line.future:
+            yield click.style(f"  {line.offset:>8}  {line.sentence}, {line.state}, when nobody acts", dim=True)
+        else:
+            bad = line.state.startswith(("failed", "unknown"))
+            yield f"  {line.offset:>8}  {line.sentence}: {click.style(line.state, fg='red' if bad else 'green')}"
+
+
+def _steps(view: Mapping[str, Any], names: Mapping[str, str], now: datetime, width: int) -> Iterator[str]:
+    if not view["steps"]:
+        return
+    yield from _title("Steps")
+    for step in view["steps"]:
+        word, colour = _step_word(step)
+        owner = step["owner"].removeprefix("role:")
+        yield f"  {click.style(f'{word:<8}', fg=colour)} {click.style(step['id'], bold=True)}  {step['title']}"
+        match step["state"]:
+            case "open":
+                yield f"           {owner}, due {_deadline(step['due_at'], now)}"
+                yield from _folded(f"           {step['say']}", width, 11)
+                if step.get("asks_evidence"):
+                    yield from _folded(f"           Evidence: {step['asks_evidence']}", width, 11)
+            case "waiting" if step["needs"]:
+                yield click.style(f"           {owner}, after {', '.join(step['needs'])}", dim=True)
+            case "waiting":
+                continue
+            case _:
+                by = (step["ended_by"] or "").removeprefix("person:")
+                said = f": {step['evidence']}" if step["evidence"] else ""
+                yield from _folded(f"           {names.get(by, by)} at {clock(step['ended_at'], now)}{said}", width, 11)
+
+
+def _step_word(step: Mapping[str, Any]) -> tuple[str, str | None]:
+    if step["overdue"]:
+        return "overdue", "red"
+    colours: dict[str, str | None] = {"open": "yellow", "done": "green", "skipped": "cyan"}
+    return step["state"], colours.get(step["state"])
+
+
+def _decisions(view: Mapping[str, Any], names: Mapping[str, str], now: datetime, width: int) -> Iterator[str]:
+    if not view["decisions"]:
+        return
+    yield from _title("Decisions")
+    for each in view["decisions"]:
+        word = click.style("decided ", fg="green") if each["choice"] else click.style("open    ", fg="yellow")
+        yield f"  {word} {click.style(each['id'], bold=True)}  {each['question']}"
+        if each["choice"]:
+            by = (each["made_by"] or "").removeprefix("person:")
+            yield from _folded(f"           {each['choice']}, {names.get(by, by)}: {each['because']}", width, 11)
+        else:
+            options = f": {' / '.join(each['options'])}" if each["options"] else ""
+            decider = each["decider"].removeprefix("role:")
+            yield f"           {decider}, due {_deadline(each['due_at'], now)}{options}"
+
+
+def _compensation(view: Mapping[str, Any]) -> Iterator[str]:
+    found = view.get("compensation")
+    if not found:
+        return
+    yield from _title("What the customers get")
+    money = found["per_customer"]
+    what = f"nothing ({found['reason']})" if money is None else f"{money['amount']} {money['currency']} each"
+    yield f"  {what}, for {found['count']} {found['population']}: {found['rationale']}"
+    if found["state"] == "decided":
+        yield f"  {click.style('decided', fg='green')} by {found['decided_by']}, {found['authority']}"
+    else:
+        yield f"  {click.style('proposed', fg='yellow')} by {found['requester']}; somebody else approves document " + (
+            str(found["document"])
+        )
+
+
+def _missing(view: Mapping[str, Any], width: int) -> Iterator[str]:
+    """What is missing to close, and the very commands that would change it."""
+    if not view["missing_to_close"]:
+        return
+    yield from _title("Missing to close")
+    for sentence in view["missing_to_close"]:
+        yield from _folded(f"  - {sentence}", width, 4)
+    following = next_commands(view)
+    if following:
+        yield from _title("Next")
+        for command in following:
+            yield f"  {command}"
+
+
+def next_commands(view: Mapping[str, Any]) -> list[str]:
+    """The commands that bring this incident on, as one would type them; the most pressing first."""
+    id_ = view["id"]
+    if view["status"] not in ("declared", "acknowledged", "resolved"):
+        return []
+    if view["commander"] is None:
+        return [f"tocsin ack {id_}"]
+    found = [_step_command(id_, step) for step in view["steps"] if step["state"] == "open"][:_SUGGESTED]
+    found += [
+        f'tocsin decide {id_} {each["id"]} --choice "{"|".join(each["options"])}" --because "..."'
+        for each in view["decisions"]
+        if not each["choice"] and each["options"] and each["id"] != "compensation"
+    ][:_SUGGESTED]
+    if view["status"] == "acknowledged":
+        found.append(f'tocsin resolve {id_} --note "..."')
+        return found
+    return found + _last_commands(view)
+
+
+def _step_command(id_: str, step: Mapping[str, Any]) -> str:
+    evidence = ' --evidence "..."' if step.get("asks_evidence") else ""
+    return f"tocsin step {id_} {step['id']} done{evidence}"
+
+
+def _last_commands(view: Mapping[str, Any]) -> list[str]:
+    """Between resolved and closed."""
+    id_, found = view["id"], []
+    if view.get("confirmed_at") is None:
+        found.append(f'tocsin confirm {id_} --evidence "..."')
+    given = view.get("compensation")
+    if given is None:
+        found.append(f'tocsin decide {id_} compensation --none TRIVIAL_IMPACT --for "..." --count N --because "..."')
+        found.append(
+            f'tocsin decide {id_} compensation --amount 20 --currency EUR --for "..." --count N --because "..."'
+        )
+    elif given["state"] == "proposed":
+        found.append(f"tocsin approve {id_} {given['document']}")
+    elif view.get("informed_at") is None:
+        found.append(f'tocsin inform {id_} --how "..." --text "..."')
+    return found or [f"tocsin close {id_}"]
+
+
+def _deadline(text: str, now: datetime) -> str:
+    words = f"{until(text, now)} ({clock(text, now)} UTC)"
+    return click.style(words, fg="red", bold=True) if until(text, now).endswith("overdue") else words
+
+
+def _title(text: str) -> list[str]:
+    return ["", click.style(text, bold=True)]
+
+
+def _folded(text: str, width: int, indent: int) -> list[str]:
+    """Folded at the terminal's edge; later lines are indented. Control characters of senders never reach a terminal."""
+    start = " " * (len(text) - len(text.lstrip(" ")))
+    clean = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return textwrap.wrap(clean, max(40, width), initial_indent=start, subsequent_indent=" " * indent) or [""]
