@@ -22,6 +22,7 @@ from incidents.ids import incident_id as id_of
 from incidents.state import Incident, Page, Status
 from notifications.wording import (
     already_taken,
+    decision_asked,
     ladder_stopped,
     recovered_by_itself,
     steps_opened,
@@ -322,9 +323,9 @@ class Door:
         )
         decider = self._book.directory.resolve(move.decider)
         if decider is not None and decider.id != change.after.commander:
-            question = f"{change.after.id} asks you to decide by {move.decide_by:%H:%M} UTC: {move.question}"
+            words = decision_asked(change.after.id, move.question, move.decide_by, reader_of(decider))
             name = f"{change.after.round}.decision-{move.decision}"
-            self._tell(change, decider.id, name, question, f"decision {move.decision}", at, by)
+            self._tell(change, decider.id, name, words, f"decision {move.decision}", at, by)
 
     def _summarise(self, change: Change, number: int, recipients: tuple[str, ...], at: datetime, by: str) -> Briefing:
         """Issue an executive summary to these contacts."""

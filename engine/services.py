@@ -392,7 +392,9 @@ class Engine:
             contact = self.known_contact(contact_id)
             grant = covering_authority(contact, per_customer, count, now)
             amount = Decimal(0) if per_customer is None else per_customer.amount
-            document = digest(f"{incident.id}|{per_customer}|{population}|{count}|{reason}|{rationale}")[:12]
+            document = digest(f"{incident.id}|{contact.id}|{per_customer}|{population}|{count}|{reason}|{rationale}")[
+                :12
+            ]
             able = who_can_compensate(self.directory, per_customer, count, now)
             return c.Compensate(
                 contact=contact.id,

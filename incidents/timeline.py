@@ -1,5 +1,6 @@
 """The timeline: every event as one sentence that a person can read aloud. Pure; times are added by whoever shows it."""
 
+from datetime import datetime
 from typing import assert_never
 
 from incidents import events as e
@@ -53,7 +54,7 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
             note = f": {event.note}" if event.note else ""
             return f"{event.new} is in command" + (f", after {event.old}" if event.old else "") + note
         case e.StepOpened():
-            return f"Step {event.step} opened for {event.owner}, due {event.due_at:%H:%M} UTC: {event.title}"
+            return f"Step {event.step} opened for {event.owner}, due {_until(event.due_at, event.at)}: {event.title}"
         case e.StepDone():
             return f"Step {event.step} done" + (f": {event.evidence}" if event.evidence else "")
         case e.StepSkipped():
@@ -61,14 +62,16 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
         case e.NoteAdded():
             return f"Note: {event.text}"
         case e.UpdatePublished():
-            until = f" Next update by {event.next_update_by:%H:%M} UTC." if event.next_update_by is not None else ""
+            until = (
+                f" Next update by {_until(event.next_update_by, event.at)}." if event.next_update_by is not None else ""
+            )
             return f"Update {event.number} for {event.audience}: {event.text}{until}"
         case e.SummaryIssued():
             return f"Executive summary {event.number} went to {', '.join(event.recipients)}"
         case e.NoticeQueued():
             return f"{event.contact} is told by {event.channel}: {event.about}"
         case e.DecisionRequested():
-            return f"Decision asked of {event.decider} by {event.due_at:%H:%M} UTC: {event.question}"
+            return f"Decision asked of {event.decider} by {_until(event.due_at, event.at)}: {event.question}"
         case e.DecisionMade():
             return f"Decided {event.decision}: {event.choice}, because {event.because}"
         case e.CompensationProposed():
@@ -100,6 +103,11 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
             return f"An event of a kind that this version does not know: {event.original_kind}"
         case _:
             assert_never(event)
+
+
+def _until(moment: datetime, at: datetime) -> str:
+    """A deadline as it is read beside an event: with its date when that is another day."""
+    return f"{moment:%H:%M} UTC" if moment.date() == at.date() else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _compensation(event: e.CompensationProposed | e.CompensationDecided) -> str:

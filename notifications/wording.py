@@ -318,6 +318,16 @@ def recovered_by_itself(incident: str, at: datetime, reader: Reader, *, needs_ow
     )
 
 
+def decision_asked(incident: str, question: str, due: datetime, reader: Reader) -> str:
+    """For whoever must decide; the question is the plan's own."""
+    when = local_time(due, reader)
+    return _choose(
+        reader.language,
+        f"{incident} asks you to decide by {when}: {question}",
+        f"{incident} le pide decidir antes de {when}: {question}",
+    )
+
+
 def steps_opened(incident: str, steps: list[tuple[str, datetime]], reader: Reader) -> str:
     """For whoever owns the steps that have just opened: what to do by when."""
     listed = "; ".join(
