@@ -8,6 +8,7 @@ from engine.clock import from_stamp
 from incidents.events import Event
 from incidents.state import Incident, StepState, missing_to_close
 from incidents.timeline import sentence
+from runbooks.moves import AskDecision, Move, OpenStep, PageContact, kind_of
 from runbooks.next_moves import is_quiet, next_moves, owed_update_by
 from runbooks.plan import Plan
 from storage.log import IncidentRow
@@ -231,16 +232,26 @@ def _compensation(incident: Incident) -> dict[str, Any] | None:
     return None
 
 
+def move_view(move: Move) -> dict[str, Any]:
+    """One move, due or to come."""
+    subject = move.step if isinstance(move, OpenStep) else move.decision if isinstance(move, AskDecision) else None
+    person = move.contact if isinstance(move, PageContact) else move.owner if isinstance(move, OpenStep) else None
+    return {
+        "key": move.key,
+        "kind": kind_of(move),
+        "title": move.title,
+        "due_at": stamp(move.due_at),
+        "subject": subject,
+        "person": person,
+    }
+
+
 def _next(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> list[dict[str, Any]]:
     """What happens next when nobody acts: what is due, then the next moment at which something will be."""
     moves = next_moves(incident, plan, directory, now)
-    found = [{"at": stamp(move.due_at), "title": move.title, "key": move.key} for move in moves.due]
+    found = [{"at": stamp(move.due_at), **move_view(move)} for move in moves.due]
     if moves.wake_at is not None:
         later = next_moves(incident, plan, directory, moves.wake_at)
         known = {move.key for move in moves.due}
-        found.extend(
-            {"at": stamp(moves.wake_at), "title": move.title, "key": move.key}
-            for move in later.due
-            if move.key not in known
-        )
+        found.extend({"at": stamp(moves.wake_at), **move_view(move)} for move in later.due if move.key not in known)
     return found

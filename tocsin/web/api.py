@@ -13,12 +13,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from engine.clock import from_stamp
 from engine.services import Engine
 from engine.status import status_of
-from engine.view import row_view, stamp
+from engine.view import move_view, row_view, stamp
 from incidents import commands as c
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from incidents.state import Incident
-from runbooks.moves import AskDecision, Move, OpenStep, PageContact, kind_of
 from storage import log as incident_log
 from tocsin.web import orders as o
 
@@ -286,7 +285,7 @@ async def moves(engine: EngineHere, incident_id: IncidentId) -> dict[str, Any]:
     return {
         "version": incident.version,
         "status": incident.status.value,
-        "due": [_move(move) for move in found.due],
+        "due": [move_view(move) for move in found.due],
         "wake_at": stamp(found.wake_at),
         "next": shown["next_moves"],
     }
@@ -297,7 +296,7 @@ async def perform(engine: EngineHere, incident_id: IncidentId, order: o.PerformO
     performed = await engine.perform(incident_id, order.epoch, order.key)
     row = await engine.database.read(lambda tx: incident_log.incident_row(tx, incident_id))
     return {
-        "performed": [{**_move(each.move), "messages": list(each.messages)} for each in performed],
+        "performed": [{**move_view(each.move), "messages": list(each.messages)} for each in performed],
         "version": 0 if row is None else row.version,
     }
 
@@ -310,19 +309,6 @@ async def feed(
 ) -> dict[str, Any]:
     sequence, changed = await engine.feed.wait(after, wait)
     return {"sequence": sequence, "incidents": changed}
-
-
-def _move(move: Move) -> dict[str, Any]:
-    subject = move.step if isinstance(move, OpenStep) else move.decision if isinstance(move, AskDecision) else None
-    person = move.contact if isinstance(move, PageContact) else move.owner if isinstance(move, OpenStep) else None
-    return {
-        "key": move.key,
-        "kind": kind_of(move),
-        "title": move.title,
-        "due_at": stamp(move.due_at),
-        "subject": subject,
-        "person": person,
-    }
 
 
 def include(app: FastAPI) -> None:
