@@ -4,9 +4,8 @@ import os
 import shutil
 import socket
 import stat
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -175,11 +174,14 @@ def _prefect(settings: Settings) -> Iterator[Finding]:
         with opener.open(f"{url}/health", timeout=PATIENCE):
             yield _ok("prefect", f"{url} answers.")
     except (OSError, ValueError) as error:
+        if given is None and taken("127.0.0.1", settings.prefect_port):
+            yield _fail("prefect", f"Port {settings.prefect_port} is taken by another program: TOCSIN_PREFECT_PORT.")
+            return
         yield _warn("prefect", f"{url} does not answer ({_reason(error)}); the engine performs without it.")
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "reason", "") or error or type(error).__name__)
+    return str(getattr(error, "reason", "")) or str(error) or type(error).__name__
 
 
 # --- the world outside ---
@@ -204,7 +206,7 @@ def _slack(settings: Settings, directory: Directory | None) -> Iterator[Finding]
 
 
 def _credentials(
-    check: str, parts: dict[str, object], wanted_by: list[str], public_url: str | None
+    check: str, parts: Mapping[str, object], wanted_by: list[str], public_url: str | None
 ) -> Iterator[Finding]:
     missing = [name for name, value in parts.items() if not value]
     if len(missing) == len(parts):
