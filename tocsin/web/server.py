@@ -62,7 +62,7 @@ def serve(settings: Settings) -> int:
         lifespan="off",
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=1,
         backlog=2048,
     )
     with asyncio.Runner(loop_factory=uvicorn_config.get_loop_factory()) as runner:
