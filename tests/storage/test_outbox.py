@@ -1,0 +1,123 @@
+"""A row is claimed once, finished by its holder, and never leaves once it is stale."""
+
+import dataclasses
+
+import pytest
+
+from storage import outbox
+from storage.outbox import OutboxRow
+
+
+def row(message_id: str = "m1", **changes) -> OutboxRow:
+    plain = OutboxRow(
+        message_id, "INC-1", "1", "page", "sms", "ana", "+12025551234", "en", "Wake up", "AB2", False, 1, 100.0
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+@pytest.fixture
+def box(memory):
+    """`box(work)` runs one work in a transaction."""
+    memory.do(lambda tx: outbox.insert(tx, [row()]))
+    return memory.do
+
+
+def state(box, message_id="m1"):
+    found = box(lambda tx: outbox.get(tx, message_id))
+    return found.state
+
+
+def claim(box, *message_ids: str, by: str = "engine-1") -> list[str]:
+    return [each.message_id for each in box(lambda tx: outbox.claim(tx, message_ids, by, 130.0, 100.0))]
+
+
+def finish(box, state, *, by="engine-1"):
+    return box(lambda tx: outbox.finish(tx, "m1", by, state, "SM1", None, 101.0))
+
+
+def test_asking_for_the_same_message_twice_sends_it_once(box):
+    box(lambda tx: outbox.insert(tx, [row(text="another text")]))
+    assert [each.text for each in box(lambda tx: outbox.of_incident(tx, "INC-1"))] == ["Wake up"]
+
+
+def test_a_row_is_due_when_its_time_has_come_and_the_most_pressing_goes_first(box):
+    box(lambda tx: outbox.insert(tx, [row("m2", priority=0), row("m3", due_at=200.0, priority=0), row("m4")]))
+    assert [each.message_id for each in box(lambda tx: outbox.due(tx, 150.0, 10))] == ["m2", "m1", "m4"]
+    assert [each.message_id for each in box(lambda tx: outbox.due(tx, 150.0, 1))] == ["m2"]
+
+
+def test_a_row_is_claimed_by_one(box):
+    assert claim(box, "m1") == ["m1"]
+    assert claim(box, "m1", by="engine-2") == []
+    assert state(box) == "sending"
+
+
+def test_a_stale_row_is_never_claimed(box):
+    box(lambda tx: outbox.make_stale(tx, "INC-1", "1", 101.0))
+    assert claim(box, "m1") == []
+    assert state(box) == "stale"
+
+
+def test_only_the_holder_of_the_claim_writes_its_result(box):
+    claim(box, "m1")
+    assert not finish(box, "failed", by="engine-2")
+    assert finish(box, "sent")
+    assert not finish(box, "failed")
+    assert state(box) == "sent"
+
+
+def test_the_providers_later_word_is_kept_whoever_claimed_it(box):
+    claim(box, "m1")
+    finish(box, "sent")
+    box(lambda tx: outbox.set_state(tx, "m1", "delivered", None, 105.0))
+    found = box(lambda tx: outbox.get(tx, "m1"))
+    assert (found.state, found.provider_id) == ("delivered", "SM1")
+
+
+def test_what_was_not_sent_is_given_back_or_put_off(box):
+    claim(box, "m1")
+    box(lambda tx: outbox.give_back(tx, "m1", "engine-1", 101.0))
+    assert claim(box, "m1") == ["m1"]
+    box(lambda tx: outbox.postpone(tx, "m1", "engine-1", 160.0, "the provider is busy", 101.0))
+    assert box(lambda tx: outbox.due(tx, 159.0, 10)) == []
+    found = box(lambda tx: outbox.due(tx, 160.0, 10))
+    assert [(each.message_id, each.attempts) for each in found] == [("m1", 2)]
+
+
+def test_claims_that_ran_out_and_claims_of_the_dead_are_found(box):
+    claim(box, "m1")
+    assert box(lambda tx: outbox.expired(tx, 129.0, 10)) == []
+    assert [each.message_id for each in box(lambda tx: outbox.expired(tx, 130.0, 10))] == ["m1"]
+    assert box(lambda tx: outbox.orphaned(tx, "engine-1")) == []
+    assert [each.message_id for each in box(lambda tx: outbox.orphaned(tx, "engine-2"))] == ["m1"]
+
+
+def test_an_answer_makes_only_its_own_ladder_stale_and_names_the_calls_to_hang_up(box):
+    box(
+        lambda tx: outbox.insert(
+            tx, [row("m2", escalation="step-look"), row("m3", channel="voice"), row("m4", incident_id="INC-2")]
+        )
+    )
+    claim(box, "m3")
+    box(lambda tx: outbox.finish(tx, "m3", "engine-1", "sent", "CA1", None, 101.0))
+    calls = box(lambda tx: outbox.make_stale(tx, "INC-1", "1", 102.0))
+    assert [each.provider_id for each in calls] == ["CA1"]
+    assert [state(box, each) for each in ("m1", "m2", "m3", "m4")] == ["stale", "pending", "sent", "pending"]
+
+
+def test_after_a_restore_nothing_that_waited_leaves_by_itself(box):
+    box(lambda tx: outbox.insert(tx, [row("m2"), row("m3")]))
+    claim(box, "m2", "m3")
+    box(lambda tx: outbox.finish(tx, "m3", "engine-1", "sent", None, None, 101.0))
+    assert box(lambda tx: outbox.make_all_stale(tx, 102.0)) == 2
+    assert [state(box, each) for each in ("m1", "m2", "m3")] == ["stale", "stale", "sent"]
+
+
+def test_an_answer_without_a_number_is_for_the_last_page_to_that_address(box):
+    box(lambda tx: outbox.insert(tx, [row("m2", incident_id="INC-2", created_at=5.0)]))
+    box(lambda tx: outbox.insert(tx, [row("m3", kind="notice", incident_id="INC-3", created_at=9.0)]))
+    latest = box(lambda tx: outbox.latest_to(tx, "+12025551234"))
+    assert latest.message_id == "m2"
+    named = box(lambda tx: outbox.latest_to(tx, "+12025551234", "INC-1"))
+    assert named.message_id == "m1"
+    assert box(lambda tx: outbox.latest_to(tx, "+12025550000")) is None
