@@ -118,11 +118,13 @@ class _Twilio:
         if contact is None:
             return None
         row = await self._engine.latest_page_to(answer.sender or "", answer.incident)
-        if answer.verb in ("unknown", "repeat") or row is None:
-            known = answer.incident if row is None else row.incident_id
-            return not_understood(reader_of(contact), known)
-        addressed = Answer(answer.verb, row.message_id, row.incident_id, answer.event_id, answer.sender)
-        return await _carry_out(self._engine, addressed, contact, row.incident_id, "sms")
+        incident = answer.incident or (None if row is None else row.incident_id)
+        if answer.verb in ("unknown", "repeat") or incident is None:
+            return not_understood(reader_of(contact), incident)
+        # Who names an incident need not have been paged for it: a colleague may have told them.
+        message_id = None if row is None else row.message_id
+        addressed = Answer(answer.verb, message_id, incident, answer.event_id, answer.sender)
+        return await _carry_out(self._engine, addressed, contact, incident, "sms")
 
     def _action(self, row: OutboxRow) -> str:
         return f"{self._public_url}/twilio/gather/{row.message_id}"

@@ -1,0 +1,9 @@
+"""Real processes and real counterparties."""
+
+from tests.support.counterparties import (  # noqa: F401 - fixtures
+    emulators,
+    recorder,
+    start_alertmanager,
+    strict_twilio,
+)
+from tests.support.real_engine import engines  # noqa: F401 - a fixture
