@@ -25,7 +25,7 @@ _RESOURCE = {
     "account_sid": "AC" + "0" * 32, "api_version": "2010-04-01", "body": "x" * 140,
     "date_created": "Sat, 21 Nov 2026 14:05:00 +0000", "date_sent": None,
     "date_updated": "Sat, 21 Nov 2026 14:05:00 +0000", "direction": "outbound-api", "error_code": None,
-    "error_message": None, "from": "+15551234567", "num_media": "0", "num_segments": "1", "price": None,
+    "error_message": None, "from": "+12025550199", "num_media": "0", "num_segments": "1", "price": None,
     "price_unit": "USD", "messaging_service_sid": None, "sid": "SM" + "0" * 32, "status": "queued",
     "subresource_uris": {"media": "/2010-04-01/Accounts/AC/Messages/SM/Media.json"}, "to": "+12025550123",
     "uri": "/2010-04-01/Accounts/AC/Messages/SM.json",
@@ -66,7 +66,7 @@ def _listens(port: int) -> bool:
 
 async def _measure(port: int, messages: int, at_once: int) -> tuple[float, float]:
     account = TwilioAccount("AC" + "0" * 32, "token", f"http://127.0.0.1:{port}", "https://tocsin.example")
-    channel = TwilioSms(TwilioClient(account), "+15551234567")
+    channel = TwilioSms(TwilioClient(account), "+12025550199")
     numbers = iter(range(messages))
 
     async def send_until_done() -> None:

@@ -29,7 +29,7 @@ def _channel(kind: str, provider: MisbehavingProvider) -> Channel:
     if kind == "slack":
         return SlackChannel("xoxb-1", provider.slack_url, two_way=True, timeout_seconds=0.5)
     client = TwilioClient(TwilioAccount("AC" + "0" * 32, "token", provider.url, timeout_seconds=0.5))
-    return TwilioSms(client, "+15551234567") if kind == "sms" else TwilioVoice(client, "+15551234567")
+    return TwilioSms(client, "+12025550199") if kind == "sms" else TwilioVoice(client, "+12025550199")
 
 
 @pytest.fixture

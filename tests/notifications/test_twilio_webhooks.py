@@ -115,19 +115,19 @@ async def call(channels: dict[ChannelKind, Channel], phones: VoiceRobot, switchb
 @pytest.mark.counterparty("twilio")
 @pytest.mark.parametrize(("key", "verb"), [("4", "acknowledge"), ("5", "escalate"), ("6", "pass")])
 async def test_a_pressed_key_is_an_answer_and_is_confirmed_in_words(call, phones, switchboard, key, verb):
-    phone = phones.phone(f"+1202555040{key}").presses(key)
+    phone = phones.phone(f"+44770090040{key}").presses(key)
 
-    sid = await call(f"+1202555040{key}")
+    sid = await call(f"+44770090040{key}")
 
-    assert switchboard.answers == [Answer(verb, PAGE_ID, None, f"{sid}:1:{key}", f"+1202555040{key}")]
+    assert switchboard.answers == [Answer(verb, PAGE_ID, None, f"{sid}:1:{key}", f"+44770090040{key}")]
     assert phone.heard[-1] == f"You chose {verb}."
 
 
 @pytest.mark.counterparty("twilio")
 async def test_star_repeats_the_page(call, phones, switchboard):
-    phone = phones.phone("+12025550410").presses("*", "*", "*", "*", "4")
+    phone = phones.phone("+447700900410").presses("*", "*", "*", "*", "4")
 
-    await call("+12025550410")
+    await call("+447700900410")
 
     assert phone.heard.count("Card payments fail.") == 5
     assert switchboard.answers[-1].verb == "acknowledge"
@@ -135,9 +135,9 @@ async def test_star_repeats_the_page(call, phones, switchboard):
 
 @pytest.mark.counterparty("twilio")
 async def test_wrong_keys_get_the_menu_again_three_times_at_most(call, phones, switchboard):
-    phone = phones.phone("+12025550411").presses("9", "1", "0", "4")
+    phone = phones.phone("+447700900411").presses("9", "1", "0", "4")
 
-    await call("+12025550411")
+    await call("+447700900411")
 
     assert [answer.verb for answer in switchboard.answers] == ["unknown"] * 3
     assert len({answer.event_id for answer in switchboard.answers}) == 3
@@ -148,9 +148,9 @@ async def test_wrong_keys_get_the_menu_again_three_times_at_most(call, phones, s
 
 @pytest.mark.counterparty("twilio")
 async def test_silence_gets_the_menu_again_and_is_no_answer(call, phones, switchboard):
-    phone = phones.phone("+12025550412")
+    phone = phones.phone("+447700900412")
 
-    await call("+12025550412")
+    await call("+447700900412")
 
     assert {answer.verb for answer in switchboard.answers} == {"unknown"}
     assert phone.heard.count("Card payments fail.") == 3
@@ -159,10 +159,10 @@ async def test_silence_gets_the_menu_again_and_is_no_answer(call, phones, switch
 
 @pytest.mark.counterparty("twilio")
 async def test_a_machine_hears_the_page_without_a_menu_and_counts_as_voicemail(call, phones, switchboard):
-    phone = phones.phone("+12025550413")
+    phone = phones.phone("+447700900413")
     phone.picks_up = "machine"
 
-    await call("+12025550413")
+    await call("+447700900413")
 
     assert phone.heard == ["Card payments fail."]
     assert not switchboard.answers
@@ -179,7 +179,7 @@ async def test_a_machine_hears_the_page_without_a_menu_and_counts_as_voicemail(c
     ],
 )
 async def test_a_call_is_reported_step_by_step(call, phones, switchboard, picks_up, states):
-    number = f"+1202555042{len(states)}{len(picks_up)}"[:12]
+    number = f"+44770090042{len(states)}{len(picks_up)}"[:13]
     phones.phone(number).picks_up = picks_up
 
     sid = await call(number)
@@ -191,7 +191,7 @@ async def test_a_call_is_reported_step_by_step(call, phones, switchboard, picks_
 
 @pytest.mark.counterparty("twilio")
 async def test_an_sms_is_reported_until_it_is_delivered(channels, emulators, switchboard):
-    sent = await channels[ChannelKind.SMS].send(page("+12025550430", "sms"))
+    sent = await channels[ChannelKind.SMS].send(page("+447700900430", "sms"))
     for status in ("sent", "delivered", "delivered"):
         emulators.message_becomes(sent.provider_id, status)
 
@@ -204,7 +204,7 @@ async def test_an_sms_is_reported_until_it_is_delivered(channels, emulators, swi
 @pytest.mark.counterparty("twilio")
 @pytest.mark.parametrize("status", ["undelivered", "failed"])
 async def test_an_sms_that_did_not_arrive_is_a_failure(channels, emulators, switchboard, status):
-    sent = await channels[ChannelKind.SMS].send(page("+12025550431", "sms"))
+    sent = await channels[ChannelKind.SMS].send(page("+447700900431", "sms"))
     emulators.message_becomes(sent.provider_id, status)
 
     assert switchboard.reports[-1].state == status
@@ -213,7 +213,7 @@ async def test_an_sms_that_did_not_arrive_is_a_failure(channels, emulators, swit
 @pytest.mark.counterparty("twilio")
 async def test_the_first_callback_may_come_before_the_send_returns(channels, switchboard):
     """Twilio's emulator awaits its first callback before it answers the request that created the message."""
-    sent = await channels[ChannelKind.SMS].send(page("+12025550432", "sms"))
+    sent = await channels[ChannelKind.SMS].send(page("+447700900432", "sms"))
 
     assert [report.provider_id for report in switchboard.reports] == [sent.provider_id]
 
@@ -222,18 +222,18 @@ async def test_the_first_callback_may_come_before_the_send_returns(channels, swi
 async def test_a_reply_by_sms_is_understood(emulators, recorder, switchboard):
     emulators.replies_go_to(f"{recorder.url}/twilio/sms")
 
-    emulators.text_us("+12025550433", " 7A ")
+    emulators.text_us("+447700900433", " 7A ")
 
     assert not switchboard.unsigned
     [answer] = switchboard.answers
-    assert (answer.verb, answer.incident, answer.sender) == ("acknowledge", "INC-7", "+12025550433")
+    assert (answer.verb, answer.incident, answer.sender) == ("acknowledge", "INC-7", "+447700900433")
     assert answer.event_id
 
 
 @pytest.mark.counterparty("twilio")
 async def test_a_request_that_twilio_did_not_sign_is_refused(emulators, recorder, switchboard):
     emulators.replies_go_to(f"{recorder.url}/twilio/sms")
-    emulators.text_us("+12025550434", "7a")
+    emulators.text_us("+447700900434", "7a")
     genuine = recorder.at("/twilio/sms")[0]
     form, signature = read_form(genuine.body), genuine.headers["x-twilio-signature"]
     signatures = TwilioSignatures([emulators.auth_token])
@@ -253,14 +253,14 @@ async def test_a_request_that_twilio_did_not_sign_is_refused(emulators, recorder
 
 @pytest.mark.counterparty("twilio")
 async def test_a_call_that_is_cancelled_while_it_rings_stops_ringing(channels, phones, emulators, switchboard):
-    phones.phone("+12025550435").picks_up = "rings"
-    sent = await channels[ChannelKind.VOICE].send(page("+12025550435", "voice"))
+    phones.phone("+447700900435").picks_up = "rings"
+    sent = await channels[ChannelKind.VOICE].send(page("+447700900435", "voice"))
 
     await channels[ChannelKind.VOICE].cancel(sent.provider_id)
 
     await phones.all_calls_over()
-    assert emulators.calls("+12025550435")[0]["status"] == "canceled"
-    assert not phones.phone("+12025550435").heard
+    assert emulators.calls("+447700900435")[0]["status"] == "canceled"
+    assert not phones.phone("+447700900435").heard
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from storage.outbox import OutboxRow
 
 def row(message_id: str = "m1", **changes) -> OutboxRow:
     plain = OutboxRow(
-        message_id, "INC-1", "1", "page", "sms", "ana", "+12025551234", "en", "Wake up", "AB2", False, 1, 100.0
+        message_id, "INC-1", "1", "page", "sms", "ana", "+12025550134", "en", "Wake up", "AB2", False, 1, 100.0
     )
     return dataclasses.replace(plain, **changes)
 
@@ -116,8 +116,8 @@ def test_after_a_restore_nothing_that_waited_leaves_by_itself(box):
 def test_an_answer_without_a_number_is_for_the_last_page_to_that_address(box):
     box(lambda tx: outbox.insert(tx, [row("m2", incident_id="INC-2", created_at=5.0)]))
     box(lambda tx: outbox.insert(tx, [row("m3", kind="notice", incident_id="INC-3", created_at=9.0)]))
-    latest = box(lambda tx: outbox.latest_to(tx, "+12025551234"))
+    latest = box(lambda tx: outbox.latest_to(tx, "+12025550134"))
     assert latest.message_id == "m2"
-    named = box(lambda tx: outbox.latest_to(tx, "+12025551234", "INC-1"))
+    named = box(lambda tx: outbox.latest_to(tx, "+12025550134", "INC-1"))
     assert named.message_id == "m1"
-    assert box(lambda tx: outbox.latest_to(tx, "+12025550000")) is None
+    assert box(lambda tx: outbox.latest_to(tx, "+12025550100")) is None

@@ -122,7 +122,7 @@ class Emulators:
     slack_url: str
     account_sid: str = "AC" + "0" * 32
     auth_token: str = "twilio_test_auth_token"
-    number: str = "+15551234567"
+    number: str = "+12025550199"
     slack_token: str = "xoxb-local-test"
 
     def messages(self, to: str) -> list[dict[str, Any]]:
