@@ -20,8 +20,8 @@ from tests.support.fake_engine import FakeEngine
 
 USERS_OWN = {
     "PREFECT_PROFILE": "work",
-    "PREFECT_PROFILES_PATH": "/home/ana/.prefect/profiles.toml",
-    "HOME": "/home/ana",
+    "PREFECT_PROFILES_PATH": "/somewhere/ana/.prefect/profiles.toml",
+    "HOME": "/somewhere/ana",
 }
 
 
@@ -34,7 +34,7 @@ def test_the_servers_command_keeps_everything_in_the_home(tmp_path: Path) -> Non
     assert env["PREFECT_SERVER_DATABASE_CONNECTION_URL"].endswith(f"{tmp_path}/prefect/prefect.db")
     assert env["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert env["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"] == "events,flow_runs"
-    assert env["HOME"] == "/home/ana"
+    assert env["HOME"] == "/somewhere/ana"
     assert "PREFECT_PROFILE" not in env
     assert not env["PREFECT_PROFILES_PATH"].startswith("/home")
 

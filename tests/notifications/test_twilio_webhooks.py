@@ -28,6 +28,10 @@ from tests.support.phones import VoiceRobot
 PAGE_ID = "1.INC-7.1.r1.c1.1"
 
 
+TEST_RANGE = "+447700900"
+"""Three more digits make a test telephone number."""
+
+
 class Switchboard:
     """The few lines that stand between Twilio's requests and these functions in the web application."""
 
@@ -115,11 +119,11 @@ async def call(channels: dict[ChannelKind, Channel], phones: VoiceRobot, switchb
 @pytest.mark.counterparty("twilio")
 @pytest.mark.parametrize(("key", "verb"), [("4", "acknowledge"), ("5", "escalate"), ("6", "pass")])
 async def test_a_pressed_key_is_an_answer_and_is_confirmed_in_words(call, phones, switchboard, key, verb):
-    phone = phones.phone(f"+44770090040{key}").presses(key)
+    phone = phones.phone(f"{TEST_RANGE}40{key}").presses(key)
 
-    sid = await call(f"+44770090040{key}")
+    sid = await call(f"{TEST_RANGE}40{key}")
 
-    assert switchboard.answers == [Answer(verb, PAGE_ID, None, f"{sid}:1:{key}", f"+44770090040{key}")]
+    assert switchboard.answers == [Answer(verb, PAGE_ID, None, f"{sid}:1:{key}", f"{TEST_RANGE}40{key}")]
     assert phone.heard[-1] == f"You chose {verb}."
 
 
@@ -179,7 +183,7 @@ async def test_a_machine_hears_the_page_without_a_menu_and_counts_as_voicemail(c
     ],
 )
 async def test_a_call_is_reported_step_by_step(call, phones, switchboard, picks_up, states):
-    number = f"+44770090042{len(states)}{len(picks_up)}"[:13]
+    number = f"{TEST_RANGE}42{len(states)}"
     phones.phone(number).picks_up = picks_up
 
     sid = await call(number)

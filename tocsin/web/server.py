@@ -42,7 +42,8 @@ def config_from(settings: Settings) -> EngineConfig:
 def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code; says in a sentence why it could not start."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     # Writer thread and loop take turns often: a page must not wait 5 ms for the other's slice.
     sys.setswitchinterval(0.0005)
     try:
