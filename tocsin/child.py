@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ class Spec:
     env: Mapping[str, str]
     own_stdout: bool = False
     stops_by_pipe: bool = False
+    quiet: bool = False
+    """Its standard output is decoration; the end of it is told when it fails."""
     grace: float = 8.0
     """Seconds from the order to stop until it is killed."""
 
@@ -45,6 +48,7 @@ class Child:
         self._running: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._order: int | None = None
+        self._decoration: deque[str] = deque(maxlen=20)
         self.ended = asyncio.Event()
         """Set at its first end; `exit_code` then says how."""
         self.exit_code: int | None = None
@@ -67,6 +71,8 @@ class Child:
             delay = BACKOFF[min(failures, len(BACKOFF) - 1)]
             failures += 1
             later = f" in {delay:g} s" if delay else ""
+            for line in self._decoration:
+                self._say(self.spec.name, line)
             self._say("up", f"{self.spec.name} ended ({_how(code)}); it is started again{later}.")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
@@ -107,34 +113,39 @@ class Child:
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         if self.spec.own_stdout:
             os.set_blocking(writing, False)
-        order_reading, self._order = os.pipe() if self.spec.stops_by_pipe else (None, None)
+        shown, decorating = os.pipe() if self.spec.quiet else (None, None)
+        order, self._order = os.pipe() if self.spec.stops_by_pipe else (None, None)
         try:
             running = await asyncio.create_subprocess_exec(
                 *self.spec.argv,
                 env=dict(self.spec.env),
-                stdin=asyncio.subprocess.DEVNULL if order_reading is None else order_reading,
-                stdout=None if self.spec.own_stdout else writing,
+                stdin=asyncio.subprocess.DEVNULL if order is None else order,
+                stdout=None if self.spec.own_stdout else writing if decorating is None else decorating,
                 stderr=writing,
                 start_new_session=True,
             )
         finally:
-            os.close(writing)
-            if order_reading is not None:
-                os.close(order_reading)
+            for each in (writing, order, decorating):
+                if each is not None:
+                    os.close(each)
         self._running = running
-        listening = asyncio.create_task(self._listen(reading))
+        self._decoration.clear()
+        listening = [asyncio.create_task(self._listen(reading, lambda line: self._say(self.spec.name, line)))]
+        if shown is not None:
+            listening.append(asyncio.create_task(self._listen(shown, self._decoration.append)))
         if self._stopping.is_set():
             self._tell(running)
         code = await running.wait()
         # Whatever it had started may hold the pipe; what is left of it has a moment to be read.
-        await asyncio.wait({listening}, timeout=1.0)
-        listening.cancel()
+        await asyncio.wait(listening, timeout=1.0)
+        for task in listening:
+            task.cancel()
         if self._order is not None:
             os.close(self._order)
             self._order = None
         return code
 
-    async def _listen(self, reading: int) -> None:
+    async def _listen(self, reading: int, hear: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
         stream = asyncio.StreamReader()
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading))
@@ -142,13 +153,12 @@ class Child:
         try:
             while chunk := await stream.read(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    self._say(self.spec.name, line.decode(errors="replace").rstrip("\r"))
                 if len(rest) > PIPE_BYTES:
-                    self._say(self.spec.name, rest.decode(errors="replace"))
-                    rest = b""
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    hear(line.decode(errors="replace").rstrip("\r"))
             if rest:
-                self._say(self.spec.name, rest.decode(errors="replace"))
+                hear(rest.decode(errors="replace"))
         finally:
             transport.close()
 

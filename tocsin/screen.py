@@ -34,9 +34,8 @@ def incident_screen(
     left_out = len(view["timeline"]) - len(entries)
     lines += _title(f"Timeline (the last {len(entries)}; all with --all)" if left_out else "Timeline")
     for entry in entries:
-        lines += _folded(
-            f"{clock(entry['at'], now):>5}  {entry['sentence']}  [{entry['by'].removeprefix('person:')}]", width, 7
-        )
+        by = entry["by"].removeprefix("person:")
+        lines += _folded(f"  {clock(entry['at'], now)} {entry['sentence']} [{by}]", width, 8)
     return lines
 
 
@@ -244,6 +243,6 @@ def _title(text: str) -> list[str]:
 
 def _folded(text: str, width: int, indent: int) -> list[str]:
     """Folded at the terminal's edge; later lines are indented. Control characters of senders never reach a terminal."""
-    start = " " * (len(text) - len(text.lstrip(" ")))
+    start = text[: len(text) - len(text.lstrip(" "))]
     clean = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return textwrap.wrap(clean, max(40, width), initial_indent=start, subsequent_indent=" " * indent) or [""]

@@ -128,7 +128,7 @@ class Supervisor:
             return
         try:
             address = Address(_url(self._settings), Home(self._settings.home).token(_token(self._settings)))
-            lines = await asyncio.to_thread(play, address, *self._request)
+            lines = await asyncio.to_thread(play, address, *self._request, self._settings.home)
         except TocsinError as error:
             lines = [str(error)]
         _write("\n" + "\n".join(lines) + "\n\n")
@@ -148,7 +148,7 @@ def _engine(settings: Settings) -> Spec:
 
 def _prefect_server(settings: Settings) -> Spec:
     argv, env = prefect_server_command(settings.home, settings.prefect_port, _environment(settings))
-    return Spec("prefect", _stepping_back(argv), env)
+    return Spec("prefect", _stepping_back(argv), env, quiet=True)
 
 
 def _worker(settings: Settings, url: str) -> Spec:

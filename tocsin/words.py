@@ -134,7 +134,11 @@ def in_hand(view: Mapping[str, Any], names: Mapping[str, str], reader: str | Non
         if view["status"] in ("closed", "stood-down", "merged"):
             return "It has ended; nobody had taken it."
         return "Nobody has taken it yet."
-    who = "You have it" if commander == reader else f"{names.get(commander, commander)} has it"
+    over = view["status"] in ("closed", "stood-down", "merged")
+    if commander == reader:
+        who = "You had it" if over else "You have it"
+    else:
+        who = f"{names.get(commander, commander)} {'had' if over else 'has'} it"
     support = [names.get(each, each) for each in view.get("support") or () if each != commander]
     return f"{who}, with {', '.join(support)}." if support else f"{who}."
 

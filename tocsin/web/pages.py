@@ -72,7 +72,11 @@ class Pages:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            finalize=_printable,
         )
 
     # --- the list ---
@@ -134,7 +138,7 @@ class Pages:
             status,
             view=view,
             refusal=refusal,
-            bottom_line=briefing.bottom_line,
+            bottom_line=_news(briefing.bottom_line, view),
             in_hand=words.in_hand(view, names, visitor.contact),
             calls=words.answers(view),
             lines=words.escalation_plan(view, now, names),
@@ -250,6 +254,20 @@ class Pages:
             company=engine.book.plan.company,
         )
         return HTMLResponse(text, status, SECURE)
+
+
+def _news(bottom_line: str, view: Mapping[str, Any]) -> str:
+    """What the bottom line adds to the page's head, which has severity, title and who has it."""
+    rest = bottom_line.removeprefix(f"{view['severity']} {view['title']}").lstrip(": ")
+    told = view["commander"] is not None and view["resolved_at"] is None
+    return "" if told else rest[:1].upper() + rest[1:]
+
+
+def _printable(value: Any) -> Any:
+    """Senders' texts may hold control characters; a page shows none."""
+    if type(value) is str and not value.isprintable():
+        return "".join(each if each.isprintable() or each == "\n" else " " for each in value)
+    return value
 
 
 async def _style(_: Request) -> Response:
