@@ -20,6 +20,7 @@ from incidents.events import Event
 from incidents.evolve import fold
 from incidents.severity import Severity
 from incidents.state import Incident
+from runbooks.moves import Move
 from runbooks.plan import Plan
 from signals.signal import Action, Signal
 from storage import log, outbox
@@ -83,6 +84,9 @@ class Memory:
     def hears(self, action: Action, name: str, now: datetime, word: str | None = None) -> Heard:
         signal = Signal(action, name, f"{name} fires", "monitor", word, {"alertname": name})
         return self.do(lambda tx: self.intake.hear(tx, self.book.plan.integrations[0], [signal], now))[0]
+
+    def due(self, now: datetime, incident: str = "INC-1") -> tuple[Move, ...]:
+        return self.do(lambda tx: self.door.due(tx, incident, now))[1].due
 
     def state(self, incident: str = "INC-1") -> Incident:
         return self.do(lambda tx: self.door.load(tx, incident))
