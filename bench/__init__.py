@@ -1,0 +1,1 @@
+"""`python -m bench`: Tocsin and Debian's Alertmanager side by side, under the same load, into the same receiver."""
