@@ -15,6 +15,7 @@ from tocsin.words import (
     clock,
     escalation_plan,
     in_hand,
+    printable,
     until,
 )
 
@@ -27,6 +28,7 @@ def incident_screen(
     view: Mapping[str, Any], names: Mapping[str, str], now: datetime, width: int, *, whole: bool = False
 ) -> list[str]:
     """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline."""
+    view = printable(view)
     lines = [*_header(view, names, now), *_calls(escalation_plan(view, now, names))]
     lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
     lines += _missing(view, width)
@@ -47,6 +49,7 @@ def status_screen(
     width: int,
 ) -> list[str]:
     """The banner and the open incidents, worst first."""
+    incidents = printable(list(incidents))
     lines = [*_banner(status, now)]
     if not incidents:
         return [*lines, "", click.style("Nothing is open.", fg="green")]
@@ -242,7 +245,7 @@ def _title(text: str) -> list[str]:
 
 
 def _folded(text: str, width: int, indent: int) -> list[str]:
-    """Folded at the terminal's edge; later lines are indented. Control characters of senders never reach a terminal."""
+    """Folded at the terminal's edge; later lines are indented."""
     start = text[: len(text) - len(text.lstrip(" "))]
-    clean = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    clean = " ".join(text.split())
     return textwrap.wrap(clean, max(40, width), initial_indent=start, subsequent_indent=" " * indent) or [""]

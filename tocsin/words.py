@@ -15,6 +15,9 @@ STATUS_WORDS = {
 }
 
 
+SHOWN_PAGES = 12
+
+
 def moment(text: str | None) -> datetime | None:
     """The time behind an RFC 3339 text."""
     return None if text is None else datetime.fromisoformat(text)
@@ -85,7 +88,10 @@ def escalation_plan(view: Mapping[str, Any], now: datetime, names: Mapping[str, 
     """Past pages and, in the same list, what comes next when nobody acts."""
     since = str(view["declared_at"])
     lines = []
-    for page in view["pages"]:
+    earlier = max(0, len(view["pages"]) - SHOWN_PAGES)
+    if earlier:
+        lines.append(PageLine("", "", f"{earlier} earlier pages", "see the timeline", future=False))
+    for page in view["pages"][earlier:]:
         who = names.get(page["contact"], page["contact"])
         which = "" if page["escalation"] == str(view["round"]) else f", {_escalation(page['escalation'])}"
         doubled = ", possibly a second copy" if page["possible_duplicate"] else ""
@@ -147,3 +153,16 @@ def answers(view: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The callings that still want somebody, the round first."""
     live = [each for each in view.get("escalations") or () if each["live"]]
     return sorted(live, key=lambda each: each["id"] != str(view["round"]))
+
+
+def printable(value: Any) -> Any:
+    """The same object, with a blank for every control character in its texts: senders do not write to our terminals."""
+    match value:
+        case str():
+            return value if value.isprintable() else "".join(each if each.isprintable() else " " for each in value)
+        case Mapping():
+            return {key: printable(each) for key, each in value.items()}
+        case list():
+            return [printable(each) for each in value]
+        case _:
+            return value
