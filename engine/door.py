@@ -436,9 +436,11 @@ class Door:
 
     def _keys(self, tx: Tx, change: Change) -> None:
         after = change.after
-        if after.status.is_open or change.before is None or not change.before.status.is_open:
+        if change.before is None or after.status.is_open == change.before.status.is_open:
             return
-        if after.status is Status.MERGED and after.merged_into is not None:
+        if after.status.is_open:
+            keys.take_back(tx, after.id, after.signals, after.severity, change.events[-1].at.timestamp())
+        elif after.status is Status.MERGED and after.merged_into is not None:
             keys.repoint(tx, after.id, after.merged_into)
         else:
             keys.release(tx, after.id)

@@ -1,5 +1,6 @@
 """Open keys: which open incident a signal folds into, and the raw signals that opened or changed one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.database import Tx
@@ -39,6 +40,15 @@ def set_firing(tx: Tx, dedup_key: str, now: float, *, firing: bool) -> None:
 def repoint(tx: Tx, old: str, new: str) -> None:
     """Merged: what folded into `old` folds into `new` from now on."""
     tx.execute("UPDATE open_keys SET incident_id = ? WHERE incident_id = ?", (new, old))
+
+
+def take_back(tx: Tx, incident_id: str, signals: Mapping[str, bool], severity: str, now: float) -> None:
+    """Reopened: what has folded into it before does so again, unless another incident has taken it since."""
+    tx.many(
+        "INSERT INTO open_keys (dedup_key, incident_id, count, first_at, last_at, firing, severity) "
+        "VALUES (?, ?, 0, ?, ?, ?, ?) ON CONFLICT (dedup_key) DO NOTHING",
+        [(key, incident_id, now, now, int(firing), severity) for key, firing in signals.items()],
+    )
 
 
 def release(tx: Tx, incident_id: str) -> None:

@@ -154,3 +154,15 @@ def test_a_monitors_acknowledgement_is_noted_and_stops_nothing(memory):
     memory.hears("trigger", "ShopDown", NOW)
     assert memory.hears("acknowledge", "ShopDown", NOW).outcome == "noted"
     assert memory.state().live_round is not None
+
+
+def test_an_incident_that_is_reopened_takes_its_keys_back_unless_another_has_them(memory):
+    memory.hears("trigger", "ShopDown", NOW)
+    memory.hears("trigger", "Payments", NOW)
+    for incident in ("INC-1", "INC-2"):
+        memory.apply(c.StandDown("a test", "person:ana"), NOW, incident)
+    assert memory.hears("trigger", "Payments", NOW).incident == "INC-3"
+    for incident in ("INC-1", "INC-2"):
+        memory.apply(c.Reopen("it was none", "person:ana"), NOW, incident)
+    assert memory.hears("trigger", "ShopDown", NOW).incident == "INC-1"
+    assert memory.hears("trigger", "Payments", NOW).incident == "INC-3"
