@@ -1,8 +1,11 @@
-"""One SQLite file, one writer thread, group commit.
+"""One SQLite file, one writer at a time, group commit.
 
-`write` hands a piece of work to the writer; the works that wait are run in one transaction, each in a savepoint of its
-own, and every caller hears after the commit: a failing work fails alone, a failing commit fails all of them.
+`write` queues a piece of work; the works that wait are run in one transaction, each in a savepoint of its own, and
+every caller hears after the commit: a failing work fails alone, a failing commit fails all of them.
 The answer to "is it durable?" is therefore always yes when `write` returns (`synchronous=FULL`).
+
+The works run in the loop's thread, because Python runs one thread at a time and a second one that runs statements waits
+for its turn at each of them. Only the COMMIT, which waits for the disk, has a thread, and the loop goes on meanwhile.
 """
 
 import asyncio
@@ -12,8 +15,10 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -23,7 +28,8 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 log = logging.getLogger("tocsin.storage")
 
-LARGEST_BATCH = 256
+LONGEST_BATCH = 0.005
+"""Seconds of work in one transaction, so that the loop goes on; a single work is never cut."""
 BALLAST_BYTES = 64 * 1024 * 1024
 
 
@@ -71,7 +77,7 @@ class SqliteTx:
 @dataclass(slots=True)
 class _Work:
     run: Callable[[Tx], Any]
-    done: Callable[[Any, BaseException | None], None]
+    future: "asyncio.Future[Any] | None"
     droppable: bool
 
 
@@ -80,6 +86,24 @@ class _Outcome:
     work: _Work
     result: Any = None
     error: BaseException | None = None
+
+    def tell(self) -> None:
+        """The caller hears, in the caller's loop."""
+        future = self.work.future
+        if future is None or future.done():
+            return
+        if self.error is not None:
+            future.set_exception(self.error)
+        else:
+            future.set_result(self.result)
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A transaction that is open: what its works said, or the error that ended it."""
+
+    outcomes: list[_Outcome] = field(default_factory=list)
+    error: sqlite3.Error | None = None
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -100,16 +124,19 @@ class Database:
     ) -> None:
         self._path = path
         self._checkpoint = checkpoint
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._waiting = 0
+        self._queue: deque[_Work] = deque()
         self._longest = longest_queue
+        self._writer: sqlite3.Connection | None = None
+        self._turn = threading.Lock()
+        """Held from BEGIN to COMMIT, by whichever thread is at it."""
+        self._committing = False
+        self._commits: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._reader: sqlite3.Connection | None = None
         self._reader_lock = threading.Lock()
         self._ballast = path.with_name("ballast")
         self.disk_full = False
         self.synchronous: int | None = None
-        self.after_batch: Callable[[], None] = lambda: None
 
     @property
     def path(self) -> Path:
@@ -117,28 +144,34 @@ class Database:
 
     @property
     def waiting(self) -> int:
-        """Works that are queued and not yet committed."""
-        return self._waiting
+        """Works that are queued and not yet run."""
+        return len(self._queue)
 
     def start(self) -> None:
         """Open the file and start the writer. Raises StorageBroken when it cannot be opened."""
         try:
-            writer = connect(self._path)
+            self._writer = connect(self._path)
             self._reader = connect(self._path)
             self._reader.execute("PRAGMA query_only=ON")
         except sqlite3.Error as error:
             raise StorageBroken(f"{self._path} cannot be opened: {error}") from error
-        self.synchronous = int(writer.execute("PRAGMA synchronous").fetchone()[0])
+        self.synchronous = int(self._writer.execute("PRAGMA synchronous").fetchone()[0])
         self._ensure_ballast()
-        self._thread = threading.Thread(target=self._write_for_ever, args=(writer,), name="tocsin-writer", daemon=True)
+        self._thread = threading.Thread(target=self._commit_for_ever, name="tocsin-commit", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Commit what is queued, then close. A second call does nothing."""
         if self._thread is not None:
-            self._queue.put(None)
+            self._commits.put(None)
             self._thread.join()
             self._thread = None
+        if self._writer is not None:
+            with self._turn:
+                while self._queue:
+                    self._finish(self._begin(self._next_batch()))
+            self._writer.close()
+            self._writer = None
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -149,16 +182,15 @@ class Database:
         `droppable` work (signals, which their senders repeat) is refused with Overloaded when the queue is long or the
         disk is full; the rest (answers, pages) is not.
         """
-        if droppable and (self.disk_full or self._waiting > self._longest):
+        if droppable and (self.disk_full or len(self._queue) > self._longest):
             raise Overloaded("The disk is full." if self.disk_full else "Too many signals at once.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def done(result: Any, error: BaseException | None) -> None:
-            loop.call_soon_threadsafe(_resolve, future, result, error)
-
-        self._waiting += 1
-        self._queue.put(_Work(work, done, droppable))
+        self._queue.append(_Work(work, future, droppable))
+        if not self._committing:
+            self._committing = True
+            loop.call_soon(self._run_batch, loop)
         return await future
 
     async def read(self, work: Callable[[Tx], T]) -> T:
@@ -174,20 +206,11 @@ class Database:
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
         """Run one work and wait for its commit, for start-up, commands and tests outside the loop."""
-        answered = threading.Event()
-        outcome: list[tuple[Any, BaseException | None]] = []
-
-        def done(result: Any, error: BaseException | None) -> None:
-            outcome.append((result, error))
-            answered.set()
-
-        self._waiting += 1
-        self._queue.put(_Work(work, done, droppable=False))
-        answered.wait()
-        result, error = outcome[0]
-        if error is not None:
-            raise error
-        value: T = result
+        with self._turn:
+            (outcome,) = self._finish(self._begin([_Work(work, None, droppable=False)]))
+        if outcome.error is not None:
+            raise outcome.error
+        value: T = outcome.result
         return value
 
     def backup(self, target: Path) -> int:
@@ -201,66 +224,106 @@ class Database:
             source.close()
         return target.stat().st_size
 
-    # --- the writer thread ---
+    # --- transactions ---
 
-    def _write_for_ever(self, connection: sqlite3.Connection) -> None:
-        tx = SqliteTx(connection)
-        while True:
-            batch, last = self._next_batch()
-            if batch:
-                for outcome in self._commit(connection, tx, batch):
-                    self._waiting -= 1
-                    outcome.work.done(outcome.result, outcome.error)
-                self.after_batch()
-            if last:
-                connection.close()
+    def _run_batch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the loop: run what waits, and hand the commit to its thread."""
+        if not self._queue or self._writer is None:
+            self._committing = False
+            return
+        self._turn.acquire()
+        begun = self._begin(self._next_batch())
+
+        def commit() -> None:
+            outcomes = self._finish(begun)
+            self._turn.release()
+            try:
+                loop.call_soon_threadsafe(self._tell, outcomes, loop)
+            except RuntimeError:  # the loop is closed: nobody waits for these any more
+                self._committing = False
+
+        self._commits.put(commit)
+
+    def _commit_for_ever(self) -> None:
+        while (commit := self._commits.get()) is not None:
+            commit()
+
+    def _tell(self, outcomes: list[_Outcome], loop: asyncio.AbstractEventLoop) -> None:
+        for outcome in outcomes:
+            outcome.tell()
+        # After the callers: what they ask for next goes into the next transaction.
+        loop.call_soon(self._run_batch, loop)
+
+    def _next_batch(self) -> Iterator[_Work]:
+        """Works that wait, until the batch has taken long enough."""
+        until = time.monotonic() + LONGEST_BATCH
+        while self._queue:
+            yield self._queue.popleft()
+            if time.monotonic() > until:
                 return
 
-    def _next_batch(self) -> tuple[list[_Work], bool]:
-        batch: list[_Work] = []
-        first = self._queue.get()
-        if first is None:
-            return batch, True
-        batch.append(first)
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < LARGEST_BATCH:
-                work = self._queue.get_nowait()
-                if work is None:
-                    return batch, True
-                batch.append(work)
-        return batch, False
-
-    def _commit(self, connection: sqlite3.Connection, tx: Tx, batch: list[_Work]) -> list[_Outcome]:
+    def _begin(self, works: Iterable[_Work]) -> _Begun:
+        """Run the works in a transaction that is still open afterwards."""
+        begun = _Begun()
+        remaining = iter(works)
         try:
-            return self._transaction(connection, tx, batch)
+            self._run(begun, remaining)
         except sqlite3.Error as error:
-            self._roll_back(connection)
-            if not _is_full(error):
-                log.error("commit failed error=%s works=%d", error, len(batch))
-                broken = StorageBroken(f"The database cannot be written: {error}")
-                return [_Outcome(work, error=broken) for work in batch]
-        return self._commit_without_signals(connection, tx, batch)
+            begun.error = error
+            begun.outcomes.extend(_Outcome(work) for work in remaining)
+        return begun
 
-    def _commit_without_signals(self, connection: sqlite3.Connection, tx: Tx, batch: list[_Work]) -> list[_Outcome]:
+    def _finish(self, begun: _Begun) -> list[_Outcome]:
+        """Commit, or say why not."""
+        if begun.error is None:
+            try:
+                self._checkpoint("before commit")
+                self._connection.execute("COMMIT")
+                self._checkpoint("after commit")
+            except sqlite3.Error as error:
+                begun.error = error
+        if begun.error is None:
+            return begun.outcomes
+        self._roll_back()
+        works = [outcome.work for outcome in begun.outcomes]
+        if _is_full(begun.error):
+            return self._commit_without_signals(works)
+        log.error("commit failed error=%s works=%d", begun.error, len(works))
+        broken = StorageBroken(f"The database cannot be written: {begun.error}")
+        return [_Outcome(work, error=broken) for work in works]
+
+    def _commit_without_signals(self, works: list[_Work]) -> list[_Outcome]:
         """The disk is full: the ballast goes, signals get Overloaded, answers and pages go on (invariant 15)."""
         self.disk_full = True
         if self._ballast.exists():
             self._ballast.unlink()
             log.critical("disk full: the ballast was released; signals are refused until there is room")
-        refused = [_Outcome(work, error=Overloaded("The disk is full.", 30)) for work in batch if work.droppable]
-        rest = [work for work in batch if not work.droppable]
+        refused = [_Outcome(work, error=Overloaded("The disk is full.", 30)) for work in works if work.droppable]
+        rest = _Begun()
         try:
-            return refused + self._transaction(connection, tx, rest)
+            self._run(rest, iter(work for work in works if not work.droppable))
+            self._checkpoint("before commit")
+            self._connection.execute("COMMIT")
+            self._checkpoint("after commit")
         except sqlite3.Error as error:
-            self._roll_back(connection)
+            self._roll_back()
             broken = StorageBroken(f"The database cannot be written: {error}")
-            return refused + [_Outcome(work, error=broken) for work in rest]
+            return refused + [_Outcome(work, error=broken) for work in works if not work.droppable]
+        return refused + rest.outcomes
 
-    def _transaction(self, connection: sqlite3.Connection, tx: Tx, batch: list[_Work]) -> list[_Outcome]:
-        outcomes: list[_Outcome] = []
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._writer is None:
+            raise StorageBroken("The database is closed.")
+        return self._writer
+
+    def _run(self, begun: _Begun, works: Iterator[_Work]) -> None:
+        connection = self._connection
+        tx = SqliteTx(connection)
         connection.execute("BEGIN IMMEDIATE")
-        for work in batch:
+        for work in works:
             outcome = _Outcome(work)
+            begun.outcomes.append(outcome)
             connection.execute("SAVEPOINT work")
             try:
                 outcome.result = work.run(tx)
@@ -273,13 +336,9 @@ class Database:
             if outcome.error is not None:
                 connection.execute("ROLLBACK TO work")
             connection.execute("RELEASE work")
-            outcomes.append(outcome)
-        self._checkpoint("before commit")
-        connection.execute("COMMIT")
-        self._checkpoint("after commit")
-        return outcomes
 
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
+    def _roll_back(self) -> None:
+        connection = self._connection
         if connection.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
@@ -309,12 +368,3 @@ class Database:
 
 def _is_full(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-
-
-def _resolve(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(result)

@@ -38,17 +38,30 @@ def then_fails(name: str):
     return work
 
 
+def stalled_commit(database: Database) -> tuple[threading.Event, threading.Event]:
+    """The next commit says that it is there, and waits."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def checkpoint(point: str) -> None:
+        if point == "before commit":
+            inside.set()
+            go_on.wait(10)
+
+    database._checkpoint = checkpoint
+    return inside, go_on
+
+
 def test_a_commit_survives_a_power_cut(database):
     assert database.synchronous == 2
     assert connect(database.path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 async def test_works_that_wait_are_committed_together(database):
-    batches = []
-    database.after_batch = lambda: batches.append(1)
+    batches: list[str] = []
+    database._checkpoint = batches.append
     await asyncio.gather(*(database.write(add(f"f{number:02}")) for number in range(100)))
     assert len(facts(database)) == 100
-    assert len(batches) < 100
+    assert batches.count("after commit") < 100
 
 
 async def test_a_failing_work_fails_alone(database):
@@ -70,14 +83,8 @@ def test_a_failing_work_leaves_nothing_of_itself(database):
 
 
 async def test_readers_see_only_what_is_committed(database):
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(tx: Tx) -> None:
-        add("late")(tx)
-        inside.set()
-        go_on.wait()
-
-    writing = asyncio.create_task(database.write(slow))
+    inside, go_on = stalled_commit(database)
+    writing = asyncio.create_task(database.write(add("late")))
     await asyncio.to_thread(inside.wait)
     assert facts(database) == []
     go_on.set()
@@ -97,16 +104,12 @@ async def test_a_disk_that_fills_up_gives_back_the_ballast_and_refuses_only_sign
     """SQLite says SQLITE_FULL once; the answer of the same batch is committed all the same."""
     full = sqlite3.OperationalError("database or disk is full")
     full.sqlite_errorcode = sqlite3.SQLITE_FULL
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(_: Tx) -> None:
-        inside.set()
-        go_on.wait()
+    inside, go_on = stalled_commit(database)
 
     def signal(_: Tx) -> None:
         raise full
 
-    first = asyncio.create_task(database.write(slow))
+    first = asyncio.create_task(database.write(add("first")))
     await asyncio.to_thread(inside.wait)
     heard = asyncio.create_task(database.write(signal, droppable=True))
     answer = asyncio.create_task(database.write(add("answer")))
@@ -115,28 +118,23 @@ async def test_a_disk_that_fills_up_gives_back_the_ballast_and_refuses_only_sign
     results = await asyncio.gather(first, heard, answer, return_exceptions=True)
     assert isinstance(results[1], Overloaded)
     assert results[1].retry_after == 30
-    assert facts(database) == ["answer"]
+    assert facts(database) == ["answer", "first"]
     assert database.disk_full
     assert not (database.path.parent / "ballast").exists()
 
 
 async def test_too_many_signals_at_once_are_refused_and_answers_are_not(database):
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(_: Tx) -> None:
-        inside.set()
-        go_on.wait()
-
-    writes = [asyncio.create_task(database.write(slow))]
+    inside, go_on = stalled_commit(database)
+    writes = [asyncio.create_task(database.write(add("first")))]
     await asyncio.to_thread(inside.wait)
-    writes += [asyncio.create_task(database.write(add(f"f{number:02}"), droppable=True)) for number in range(10)]
+    writes += [asyncio.create_task(database.write(add(f"f{number:02}"), droppable=True)) for number in range(11)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded, match="Too many"):
         await database.write(add("one too many"), droppable=True)
     writes.append(asyncio.create_task(database.write(add("answer"))))
     go_on.set()
     await asyncio.gather(*writes)
-    assert len(facts(database)) == 11
+    assert len(facts(database)) == 13
 
 
 def test_the_reader_cannot_write(database):
