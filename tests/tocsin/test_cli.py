@@ -9,7 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tests.support.real_engine import ROOT, RealEngine
+from tests.support.counterparties import ROOT
+from tests.support.real_engine import RealEngine
 from tocsin.cli import ENTRIES, cli
 
 FIXED = """

@@ -33,6 +33,7 @@ from tocsin.web.sessions import (
 
 _HERE = Path(__file__).parent
 LONGEST_FORM = 64 * 1024
+FORM = ("title", "situation", "severity", "because", "once")
 LONGEST_TITLE = 200
 SHOWN = 200
 """Incidents on the list; more than that is read with `tocsin status`."""
@@ -158,7 +159,7 @@ class Pages:
         form = await _form(request)
         if not self._may_post(visitor, form):
             return self._refused(visitor, "This form is out of date. Open it again.", 403)
-        given = {name: _text(form, name) for name in ("title", "situation", "severity", "because", "once")}
+        given = {name: _text(form, name) for name in FORM}
         try:
             incident_id, _ = await self._engine.declare(
                 title=_title(given["title"]),
@@ -181,7 +182,7 @@ class Pages:
             "declare.html",
             visitor,
             status,
-            given={**given, "once": once},
+            given={**dict.fromkeys(FORM, ""), **given, "once": once},
             refusal=refusal,
             situations=sorted(self._engine.book.plan.situations.items(), key=lambda each: each[1].drill),
             severities=list(Severity),
