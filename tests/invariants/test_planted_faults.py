@@ -252,8 +252,8 @@ FAULTS = (
     Fault(
         15,
         "storage/database.py",
-        "        return self._commit_without_signals(connection, tx, batch)\n",
-        "        return [_Outcome(work, error=Overloaded('The disk is full.', 30)) for work in batch]\n",
+        "            return self._commit_without_signals(works)\n",
+        "            return [_Outcome(work, error=Overloaded('The disk is full.', 30)) for work in works]\n",
         "tests/storage/test_database.py::test_a_disk_that_fills_up_gives_back_the_ballast_and_refuses_only_signals",
     ),
     # 17 Every event says who made it.
