@@ -73,6 +73,8 @@ class Pager:
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._nudged = asyncio.Event()
+        self._fresh: list[OutboxRow] = []
+        self._behind = True
         self.last_look_at = clock.monotonic()
 
     @property
@@ -80,6 +82,11 @@ class Pager:
         return len(self._sending)
 
     def nudge(self) -> None:
+        self._nudged.set()
+
+    def committed(self, rows: Sequence[OutboxRow]) -> None:
+        """These rows have just been committed: they need not be looked for."""
+        self._fresh.extend(rows)
         self._nudged.set()
 
     async def take_over(self) -> int:
@@ -119,10 +126,7 @@ class Pager:
         if free <= 0:
             return False
         now = self._now()
-        waiting = self._database.read_now(lambda tx: outbox.due(tx, now, free))
-        if not waiting:
-            return False
-        wanted = [row.message_id for row in waiting if row.message_id not in self._sending]
+        wanted = self._wanted(now, free)
         if not wanted:
             return False
         claimed = await self._database.write(lambda tx: outbox.claim(tx, wanted, self._name, now + LEASE, now))
@@ -131,6 +135,15 @@ class Pager:
             task = asyncio.create_task(self._send(row))
             self._sending[row.message_id] = task
         return bool(claimed)
+
+    def _wanted(self, now: float, free: int) -> list[str]:
+        """What to claim next, most pressing first. The table is read only when there may be more than is known."""
+        fresh, self._fresh = self._fresh, []
+        if fresh and not self._behind and len(fresh) <= free:
+            return [row.message_id for row in sorted(fresh, key=_pressing) if row.due_at <= now]
+        waiting = self._database.read_now(lambda tx: outbox.due(tx, now, free))
+        self._behind = len(waiting) == free
+        return [row.message_id for row in waiting if row.message_id not in self._sending]
 
     async def sweep(self) -> None:
         """Claims of ours that have run out without a task behind them (the result could not be written)."""
@@ -294,3 +307,7 @@ class Pager:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _pressing(row: OutboxRow) -> tuple[int, float]:
+    return row.priority, row.due_at

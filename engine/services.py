@@ -211,11 +211,12 @@ class Engine:
             self.moves_made[kind_of(each.move), each.by] += 1
         self.feed.changed(change.after.id)
         if change.rows:
-            self.pager.nudge()
+            self.pager.committed(change.rows)
         if change.cancel:
             task = asyncio.create_task(self.pager.cancel_calls(change.cancel))
             task.add_done_callback(_retrieve)
-        self.tick.nudge()
+        if change.moves.due:
+            self.tick.nudge()
 
     # --- signals ---
 

@@ -1,9 +1,8 @@
 """`evolve(incident, event) -> incident`: the fold. Total: an event that does not fit stays in the log, ignored here."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, TypeVar, assert_never
 
 from incidents import events as e
 from incidents.events import PageFailure
@@ -19,6 +18,16 @@ from incidents.state import (
     StepState,
     Update,
 )
+
+State = TypeVar("State", Incident, Escalation, Page, Step, Decision)
+
+
+def replace(old: State, /, **changes: Any) -> State:
+    """`dataclasses.replace` without its checks of every field: it would take a third of the fold's time."""
+    changed: State = object.__new__(type(old))
+    changed.__dict__.update(old.__dict__)
+    changed.__dict__.update(changes)
+    return changed
 
 
 def fold(log: Iterable[e.Event], incident: Incident | None = None) -> Incident | None:
@@ -151,7 +160,7 @@ def _change_escalation(incident: Incident, escalation_id: str, **changes: object
     escalation = incident.escalations.get(escalation_id)
     if escalation is None:
         return incident
-    changed = replace(escalation, **changes)  # type: ignore[arg-type]  # replace() checks names at run time
+    changed = replace(escalation, **changes)
     return replace(incident, escalations={**incident.escalations, escalation_id: changed})
 
 
@@ -187,7 +196,7 @@ def _change_page(incident: Incident, message_id: str, **changes: object) -> Inci
     page = incident.pages.get(message_id)
     if page is None:
         return incident
-    changed = replace(page, **changes)  # type: ignore[arg-type]  # replace() checks names at run time
+    changed = replace(page, **changes)
     return replace(incident, pages={**incident.pages, message_id: changed})
 
 

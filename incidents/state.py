@@ -29,7 +29,7 @@ class StepState(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Page:
     message_id: str
     escalation: str
@@ -67,7 +67,7 @@ class Page:
         return "sent" if self.sent_at is not None or self.proven else "requested"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Escalation:
     """One calling of people up a ladder, until somebody answers or its cause has gone."""
 
@@ -93,7 +93,7 @@ class Escalation:
         return self.answered_at is None and self.stopped_at is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     id: str
     title: str
@@ -108,7 +108,7 @@ class Step:
     evidence: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
     id: str
     question: str
@@ -157,7 +157,7 @@ class Compensation:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incident:
     id: str
     title: str

@@ -21,10 +21,13 @@ _SPELLED = {
     "ð": "d", "þ": "th", "→": "->",
 }  # fmt: skip
 _UNKNOWN = "?"
+_PLAIN = frozenset(character for character in _BASIC if character.isascii() and character not in "?\n\r")
 
 
 def fold(text: str) -> str:
     """The text in one line of basic GSM-7: accents the alphabet lacks fall off, what it cannot say becomes `?`."""
+    if _PLAIN.issuperset(text):
+        return " ".join(text.split())
     folded = "".join(_fold_character(character) for character in unicodedata.normalize("NFC", text))
     while _UNKNOWN * 2 in folded:
         folded = folded.replace(_UNKNOWN * 2, _UNKNOWN)
@@ -44,6 +47,8 @@ def _fold_character(character: str) -> str:
 
 def septets(text: str) -> int | None:
     """How many septets the text costs, or None when it is not GSM-7 at all."""
+    if _BASIC.issuperset(text):
+        return len(text)
     if any(character not in _BASIC and character not in _EXTENDED for character in text):
         return None
     return sum(2 if character in _EXTENDED else 1 for character in text)

@@ -84,18 +84,15 @@ def due(tx: Tx, now: float, limit: int) -> list[OutboxRow]:
 
 def claim(tx: Tx, message_ids: Sequence[str], claimed_by: str, lease_until: float, now: float) -> list[OutboxRow]:
     """Take pending rows for sending. Returns those that were still pending; the others are somebody else's or stale."""
-    taken: list[OutboxRow] = []
-    for message_id in message_ids:
-        changed = tx.execute(
-            "UPDATE outbox SET state = 'sending', claim = ?, lease_until = ?, attempts = attempts + 1, updated_at = ? "
-            "WHERE message_id = ? AND state = 'pending'",
-            (claimed_by, lease_until, now, message_id),
-        )
-        if changed:
-            row = get(tx, message_id)
-            if row is not None:
-                taken.append(row)
-    return taken
+    if not message_ids:
+        return []
+    rows = tx.all(
+        "UPDATE outbox SET state = 'sending', claim = ?, lease_until = ?, attempts = attempts + 1, updated_at = ? "
+        f"WHERE message_id IN ({', '.join('?' * len(message_ids))}) AND state = 'pending' RETURNING {_COLUMNS}",
+        (claimed_by, lease_until, now, *message_ids),
+    )
+    taken = {str(row[0]): _row(row) for row in rows}
+    return [taken[message_id] for message_id in message_ids if message_id in taken]
 
 
 def finish(
