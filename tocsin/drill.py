@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -11,7 +10,7 @@ from pathlib import Path
 from engine.client import Address, IncidentObject, Request, SyncEngineClient, incident, incidents, link
 from incidents.errors import CommandRefused, EngineUnreachable, TocsinError
 from runbooks.plan import Plan
-from tocsin.commands.options import DEFAULT_HOME
+from tocsin.commands.options import DEFAULT_HOME, program
 
 ALERT = "alert.json"
 PATIENCE = 10.0
@@ -100,15 +99,4 @@ def _link(client: SyncEngineClient, incident_id: str, who: str) -> str:
 def _shell(home: Path, *words: str) -> str:
     usual = home.absolute() == DEFAULT_HOME.absolute() and "TOCSIN_HOME" not in os.environ
     extra = [] if usual else ["--home", str(home)]
-    return "  " + shlex.join([_program(), *words, *extra])
-
-
-def _program() -> str:
-    """How this very `tocsin` is called from here."""
-    path = Path(sys.argv[0])
-    if path.name == "__main__.py":
-        return "tocsin"
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    return "  " + shlex.join([program(), *words, *extra])

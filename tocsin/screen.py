@@ -25,13 +25,19 @@ _SUGGESTED = 3
 
 
 def incident_screen(
-    view: Mapping[str, Any], names: Mapping[str, str], now: datetime, width: int, *, whole: bool = False
+    view: Mapping[str, Any],
+    names: Mapping[str, str],
+    now: datetime,
+    width: int,
+    *,
+    whole: bool = False,
+    program: str = "tocsin",
 ) -> list[str]:
     """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline."""
     view = printable(view)
     lines = [*_header(view, names, now), *_calls(escalation_plan(view, now, names))]
     lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
-    lines += _missing(view, width)
+    lines += _missing(view, width, program)
     entries = view["timeline"] if whole else view["timeline"][-_RECENT:]
     left_out = len(view["timeline"]) - len(entries)
     lines += _title(f"Timeline (the last {len(entries)}; all with --all)" if left_out else "Timeline")
@@ -179,7 +185,7 @@ def _compensation(view: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _missing(view: Mapping[str, Any], width: int) -> Iterator[str]:
+def _missing(view: Mapping[str, Any], width: int, program: str) -> Iterator[str]:
     """What is missing to close, and the very commands that would change it."""
     if not view["missing_to_close"]:
         return
@@ -190,7 +196,7 @@ def _missing(view: Mapping[str, Any], width: int) -> Iterator[str]:
     if following:
         yield from _title("Next")
         for command in following:
-            yield f"  {command}"
+            yield f"  {program}{command.removeprefix('tocsin')}"
 
 
 def next_commands(view: Mapping[str, Any]) -> list[str]:

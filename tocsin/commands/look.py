@@ -11,7 +11,7 @@ import click
 from engine import client as ask
 from engine.clock import SystemClock
 from incidents.errors import EngineUnreachable
-from tocsin.commands.options import Desk, at_the_engine, by_somebody, print_json, the_incident
+from tocsin.commands.options import Desk, at_the_engine, by_somebody, print_json, program, the_incident
 from tocsin.screen import incident_screen, status_screen
 
 WATCH_SECONDS = 1.0
@@ -59,7 +59,9 @@ def show(desk: Desk, incident: str, whole: bool) -> None:
     if desk.as_json:
         print_json(view)
         return
-    click.echo("\n".join(incident_screen(view, desk.names(), SystemClock().now(), _width(), whole=whole)))
+    click.echo(
+        "\n".join(incident_screen(view, desk.names(), SystemClock().now(), _width(), whole=whole, program=program()))
+    )
 
 
 @click.command()

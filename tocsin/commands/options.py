@@ -3,6 +3,8 @@
 import getpass
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,3 +147,14 @@ def _guess(client: SyncEngineClient) -> str:
 
 def print_json(content: object) -> None:
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def program() -> str:
+    """How this very `tocsin` is called from here, for commands that a person copies."""
+    path = Path(sys.argv[0])
+    if path.name != "tocsin" or shutil.which("tocsin") == str(path):
+        return "tocsin"
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
