@@ -29,6 +29,10 @@ def _nothing(_: Driver) -> None:
     return None
 
 
+def _carry_on() -> None:
+    """A process that is not ours is not ended by us."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aboard:
     """`joined` is called when a run's first line has run and it drives, `left` when it drives no more."""
@@ -66,7 +70,10 @@ async def aboard_by_itself(home: Path, clock: Clock, run: str) -> AsyncIterator[
     """All that one run needs when no worker of ours carries it, with a heartbeat of its own."""
     address = Address.of_home(home)
     worker = f"{socket.gethostname()}-{os.getpid()}-{run}"
-    async with EngineClient(address) as engine, Pulse(SyncEngineClient(address), worker, os.getpid()):
+    async with (
+        EngineClient(address) as engine,
+        Pulse(SyncEngineClient(address), worker, os.getpid(), give_up=_carry_on),
+    ):
         hints = Hints()
         listening = asyncio.create_task(hints.listen(engine))
         try:

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from prefect.events.worker import EventsWorker
@@ -25,6 +26,8 @@ from incidents.errors import EngineUnreachable
 LOOK_FOR_ENGINE = 0.5
 """Seconds between two looks for an engine that has not started yet."""
 SAY_EVERY = 60
+STANDS_STILL = 70
+"""Exit code of a worker whose event loop hung: the supervisor starts another one."""
 DRAIN = 5.0
 """Seconds that the last task states may take on their way to Prefect."""
 
@@ -73,7 +76,9 @@ async def _work(settings: WorkerSettings, orders: Orders, clock: Clock) -> None:
             listening = asyncio.create_task(hints.listen(engine))
             keeping = asyncio.create_task(post.keep())
             if await _first(stop, post.ready):
-                await stack.enter_async_context(Pulse(SyncEngineClient(address), name, os.getpid()))
+                await stack.enter_async_context(
+                    Pulse(SyncEngineClient(address), name, os.getpid(), give_up=partial(os._exit, STANDS_STILL))
+                )
                 dispatching = asyncio.create_task(Dispatch(engine, hints, crew, post, settings.live_runs).run())
                 logger.info("worker %s is ready", name)
                 await stop.wait()

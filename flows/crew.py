@@ -106,8 +106,12 @@ class Crew:
                 left=self._left,
             )
         )
+        # For a run of a deployment Prefect starts a thread with an event loop and a websocket that watch for a request
+        # to suspend it. Our event loop, all its runs with it, waits for that thread at the start, without a limit, and
+        # at the end; with 100 runs it stood for ever. Nobody suspends our runs: without its deployment's id it is off.
+        unwatched = flow_run.model_copy(update={"deployment_id": None})
         try:
-            await run_flow_async(respond, flow_run=flow_run, parameters=flow_run.parameters, return_type="state")
+            await run_flow_async(respond, flow_run=unwatched, parameters=flow_run.parameters, return_type="state")
         except Exception as error:  # noqa: BLE001  # whatever broke one run (Prefect away, say), the others go on
             logger.warning("run %s ended badly: %r", flow_run.name, error)
         finally:

@@ -176,9 +176,10 @@ class Driver:
         last: Fate | None = None
         since = self._loop_time()
         while not self.ending:
-            asked = message(message_id)
             known = self._fate_in_log(message_id)
-            last = known if known is not None else await self._persist(asked) or last
+            if known is not None:
+                return known
+            last = await self._persist(message(message_id)) or last
             if last is not None and self._is_final(last, since):
                 return last
             await self._either(self._looked, FATE_EVERY)

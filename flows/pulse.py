@@ -6,6 +6,7 @@ It beats only while the event loop moves: a worker whose loop hangs must count a
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,8 @@ EVERY = 1.0
 """Seconds between two beats; the engine counts a worker dead after 6."""
 STUCK = 5
 """Beats without any movement of the event loop after which the heart stops."""
+LOST = 60
+"""Beats after which it is given up."""
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +26,20 @@ logger = logging.getLogger(__name__)
 class Pulse:
     """Beats from entering to leaving. Entered in the event loop whose movement it vouches for."""
 
-    def __init__(self, engine: SyncEngineClient, worker: str, pid: int, every: float = EVERY) -> None:
+    def __init__(
+        self,
+        engine: SyncEngineClient,
+        worker: str,
+        pid: int,
+        *,
+        give_up: Callable[[], None],
+        every: float = EVERY,
+    ) -> None:
+        """`give_up` is called, in the heartbeat's thread, when the event loop has not moved for LOST beats."""
         self._engine = engine
         self._worker = worker
         self._pid = pid
+        self._give_up = give_up
         self._every = every
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
@@ -54,6 +67,9 @@ class Pulse:
         was_away = False
         while not self._stopping.is_set():
             self._still += 1
+            if self._still > LOST:
+                logger.critical("the event loop has not moved for %d beats: giving up", LOST)
+                return self._give_up()
             try:
                 if self._still <= STUCK:
                     self._engine.ask(alive(self._worker, self._pid))

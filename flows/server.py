@@ -23,7 +23,7 @@ def prefect_server_command(home: Path, port: int, environ: Mapping[str, str]) ->
     `environ` is what the supervisor's own children inherit. Healthy (GET /api/health) 11-16 s after its start.
     """
     own = prefect_home(home)
-    argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    argv = [sys.executable, "-m", "flows.prefect_server", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     env = {name: value for name, value in environ.items() if name not in FOREIGN}
     env |= {
         "PREFECT_HOME": str(own),

@@ -103,7 +103,7 @@ def test_an_order_from_devnull_is_none() -> None:
 
 async def test_a_worker_is_heard_as_long_as_its_loop_moves(engine: FakeEngine) -> None:
     client = SyncEngineClient(Address.of_home(engine.home))
-    async with Pulse(client, "host-1-a", 1, every=0.01):
+    async with Pulse(client, "host-1-a", 1, give_up=lambda: None, every=0.01):
         while len(engine.alive) < 20:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
@@ -116,14 +116,15 @@ async def test_a_worker_is_heard_as_long_as_its_loop_moves(engine: FakeEngine) -
 
 async def test_a_worker_whose_loop_hangs_is_not_heard(engine: FakeEngine) -> None:
     client = SyncEngineClient(Address.of_home(engine.home))
-    pulse = Pulse(client, "host-1-a", 1, every=0.02)
-    async with pulse:
+    given_up: list[int] = []
+    async with Pulse(client, "host-1-a", 1, give_up=lambda: given_up.append(1), every=0.01):
         await asyncio.sleep(0.1)
-        hang = subprocess.run(["sleep", "0.5"], check=True)  # hanging the loop is the point
+        hang = subprocess.run(["sleep", "2"], check=True)  # hanging the loop is the point
         beats = len(engine.alive)
 
     assert hang.returncode == 0
-    assert beats < 20
+    assert beats < 40
+    assert given_up == [1]
 
 
 async def test_after_an_absence_of_the_engine_everybody_looks_again(
