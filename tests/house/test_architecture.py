@@ -60,7 +60,7 @@ def trace() -> Iterator[Trace]:
     sys.setprofile(trace)
     yield trace
     sys.setprofile(None)
-    threading.setprofile(None)  # type: ignore[arg-type]  # typeshed does not know that None ends it
+    threading.setprofile(None)
 
 
 def _tables() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
