@@ -16,6 +16,8 @@ BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0)
 SOUND = 60.0
 """Seconds of life after which the next end counts as the first."""
 PIPE_BYTES = 1024 * 1024
+NOT_STARTED = 127
+"""The exit code of what the system could not even start, as shells have it."""
 
 Say = Callable[[str, str], None]
 
@@ -62,7 +64,11 @@ class Child:
         failures = 0
         while not self._stopping.is_set():
             began = self._clock.monotonic()
-            code = await self._live()
+            try:
+                code = await self._live()
+            except OSError as error:
+                self._say("up", f"{self.spec.name} could not be started: {error}")
+                code = NOT_STARTED
             self.exit_code = code
             self.ended.set()
             if self._stopping.is_set():
@@ -124,10 +130,12 @@ class Child:
                 stderr=writing,
                 start_new_session=True,
             )
+        except OSError:
+            _close(reading, shown, self._order)
+            self._order = None
+            raise
         finally:
-            for each in (writing, order, decorating):
-                if each is not None:
-                    os.close(each)
+            _close(writing, order, decorating)
         self._running = running
         self._decoration.clear()
         listening = [asyncio.create_task(self._listen(reading, lambda line: self._say(self.spec.name, line)))]
@@ -161,6 +169,12 @@ class Child:
                 hear(rest.decode(errors="replace"))
         finally:
             transport.close()
+
+
+def _close(*descriptors: int | None) -> None:
+    for each in descriptors:
+        if each is not None:
+            os.close(each)
 
 
 def _how(code: int) -> str:

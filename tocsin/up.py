@@ -75,7 +75,8 @@ class Supervisor:
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(each, self._ask_to_stop)
+            if signal.getsignal(each) is not signal.SIG_IGN:  # nohup and a shell's & have said otherwise
+                loop.add_signal_handler(each, self._ask_to_stop)
         keeping = [asyncio.create_task(self._engine.run())]
         try:
             if await self._until_ready():

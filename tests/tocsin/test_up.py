@@ -222,6 +222,20 @@ def test_the_order_to_stop_ends_every_child_and_is_no_error(up, order):
     assert not any(is_alive(pid) for pid in children)
 
 
+def test_nohup_means_that_it_goes_on_without_its_terminal(up):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        started = up("--no-prefect")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    started.says("ready to page")
+    started.process.send_signal(signal.SIGHUP)
+
+    assert is_ready(started.url)
+    assert started.stop() == 0
+    assert started.said.count("stopping") == 1
+
+
 @pytest.mark.slow
 def test_the_worker_steps_back_for_the_engine(up):
     started = up(PREFECT_API_URL=NOWHERE)
@@ -327,6 +341,14 @@ async def test_whatever_ends_is_started_again_until_it_is_stopped(tmp_path):
 
     assert "up | it ended (exit code 7); it is started again." in heard
     assert len(marks.read_text()) == starts, "none after the stop"
+
+
+async def test_what_the_system_cannot_start_is_said_and_tried_again(tmp_path):
+    heard = Heard()
+    one = Child(Spec("it", [str(tmp_path / "missing")], os.environ), heard, SystemClock())
+    async with running(one):
+        await eventually(lambda: sum("could not be started" in line for line in heard) >= 2)
+    assert one.exit_code == 127
 
 
 async def test_whoever_does_not_obey_is_killed_with_all_that_it_started(tmp_path):
