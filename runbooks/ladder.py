@@ -30,7 +30,7 @@ FAILED_CYCLE = timedelta(seconds=30)
 """A contact of the last rung whose every delivery failed is tried again this soon at the latest."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Standing:
     """Where one rung stands: its moves, when it next needs a look, whether it is spent, and when it left."""
 
@@ -40,7 +40,7 @@ class _Standing:
     departed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _View:
     """What every rule below looks at: one escalation of one incident, now."""
 
@@ -297,7 +297,8 @@ def _endless(
     """One contact of the last rung: on every channel while deliveries fail, then again after a pause, for ever."""
     mine = [page for page in pages if page.contact == contact.id]
     # Who stands on the rung can change; a number that anybody here has had is never given again.
-    attempt = 1 + max((page.attempt for page in pages if page in mine or page.contact_index == index), default=0)
+    numbered = (page.attempt for page in pages if page.contact == contact.id or page.contact_index == index)
+    attempt = 1 + max(numbered, default=0)
     channels = contact.channels_for(drill=view.incident.drill)
     if not mine:
         return _Standing(due=(_page(view, rung, index, contact.id, channels[0], attempt, due_at),))

@@ -73,8 +73,8 @@ FAULTS = (
     Fault(
         4,
         "storage/outbox.py",
-        "WHERE message_id = ? AND state = 'pending'\",\n            (claimed_by, lease_until",
-        'WHERE message_id = ?",\n            (claimed_by, lease_until',
+        " AND state = 'pending' RETURNING",
+        " RETURNING",
         "tests/storage/test_outbox.py::test_a_stale_row_is_never_claimed",
     ),
     Fault(
