@@ -168,8 +168,11 @@ class Door:
         change = self._open(tx, incident_id)
         return change.after, next_moves(change.after, change.plan, self._book.directory, now)
 
-    def load(self, tx: Tx, incident_id: str) -> Incident:
-        """The incident as it stands. Raises UnknownIncident or Quarantined."""
+    def load(self, tx: Tx, incident_id: str, version: int | None = None) -> Incident:
+        """The incident as it stands; at `version`, where the caller has just read it. Raises UnknownIncident."""
+        cached = self._cache.get(incident_id)
+        if cached is not None and cached.version == version:
+            return cached
         return self._open(tx, incident_id).after
 
     # --- steps of the way ---

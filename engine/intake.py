@@ -13,12 +13,14 @@ from engine.door import Change, Door
 from incidents import commands as c
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.severity import Severity
-from incidents.state import Status
+from incidents.state import Incident, Status
 from signals.assess import Assessment, assess
 from signals.integration import Integration
 from signals.signal import Signal
 from storage import keys
 from storage.database import Tx
+
+_MOST_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,37 @@ class Intake:
 
     def hear(self, tx: Tx, integration: Integration, signals: Sequence[Signal], now: datetime) -> list[Heard]:
         """Take a body's signals in order, in the caller's transaction. One that fails fails the body."""
+        repeated = self._only_repeats(tx, integration, signals)
+        if repeated is not None:
+            keys.count_again(tx, [key for key, _ in repeated], now.timestamp())
+            return [Heard("counted", incident_id) for _, incident_id in repeated]
         return [self._hear(tx, integration, signal, now) for signal in signals]
+
+    def _only_repeats(
+        self, tx: Tx, integration: Integration, signals: Sequence[Signal]
+    ) -> list[tuple[str, str]] | None:
+        """(key, incident) of each signal of a body that changes nothing; None when any of them may.
+
+        What monitors send most: the whole body costs a question and an update.
+        """
+        if len(signals) > _MOST_AT_ONCE or any(signal.action != "trigger" for signal in signals):
+            return None
+        named = [f"{integration.name}:{signal.dedup_key}" for signal in signals]
+        known = keys.standing(tx, named)
+        if any(key not in known for key in named):
+            return None
+        found: list[tuple[str, str]] = []
+        for signal, key in zip(signals, named, strict=True):
+            open_key, version, quarantined = known[key]
+            assessment = assess(signal, integration, self._usual)
+            if assessment is None or not open_key.firing or quarantined is not None:
+                return None
+            if assessment.severity.is_worse_than(Severity(open_key.severity)):
+                return None
+            if not _is_seen_to(self._door.load(tx, open_key.incident_id, version)):
+                return None
+            found.append((key, open_key.incident_id))
+        return found
 
     def _hear(self, tx: Tx, integration: Integration, signal: Signal, now: datetime) -> Heard:
         key = f"{integration.name}:{signal.dedup_key}"
@@ -66,7 +98,7 @@ class Intake:
             return self._declare(tx, integration, signal, key, assessment, now)
         worse = assessment.severity.is_worse_than(Severity(known.severity))
         if known.firing and not worse and self._needs_nothing(tx, known.incident_id):
-            keys.count_again(tx, key, now.timestamp())
+            keys.count_again(tx, [key], now.timestamp())
             return Heard("counted", known.incident_id)
         fold = c.FoldSignal(key, signal.summary, assessment.severity, f"monitor:{integration.name}")
         try:
@@ -152,6 +184,10 @@ class Intake:
             incident = self._door.load(tx, incident_id)
         except UnknownIncident:
             return False
-        if incident.status not in (Status.DECLARED, Status.ACKNOWLEDGED):
-            return False
-        return incident.commander is not None or incident.live_round is not None
+        return _is_seen_to(incident)
+
+
+def _is_seen_to(incident: Incident) -> bool:
+    if incident.status not in (Status.DECLARED, Status.ACKNOWLEDGED):
+        return False
+    return incident.commander is not None or incident.live_round is not None

@@ -1,6 +1,7 @@
 """Signed, single-purpose links: one incident, one contact, one purpose. Opening one changes nothing."""
 
 import hmac
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 _DIGITS = 32  # hex digits, 128 bits
@@ -10,6 +11,8 @@ class Links:
     def __init__(self, secret: str, public_url: str | None) -> None:
         self._secret = secret.encode()
         self._public_url = public_url
+        # Asked for twice a page: for its text and for its buttons.
+        self.path = lru_cache(1024)(self._path)
 
     def signature(self, purpose: str, incident: str, contact: str) -> str:
         text = "\n".join((purpose, incident, contact))
@@ -19,7 +22,7 @@ class Links:
         """Whether this link was made here for just this. Takes the same time for right and wrong."""
         return hmac.compare_digest(self.signature(purpose, incident, contact).encode(), signature.encode())
 
-    def path(self, incident: str, contact: str, purpose: str = "answer") -> str:
+    def _path(self, incident: str, contact: str, purpose: str = "answer") -> str:
         signature = self.signature(purpose, incident, contact)
         return f"/incidents/{quote(incident)}?c={quote_plus(contact)}&s={signature}"
 

@@ -1,6 +1,6 @@
 """Open keys: which open incident a signal folds into, and the raw signals that opened or changed one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.database import Tx
@@ -19,6 +19,17 @@ def lookup(tx: Tx, dedup_key: str) -> OpenKey | None:
     return None if row is None else OpenKey(row[0], row[1], bool(row[2]), row[3])
 
 
+def standing(tx: Tx, dedup_keys: Sequence[str]) -> dict[str, tuple[OpenKey, int, str | None]]:
+    """Those of the keys that are open, each with its incident's version and why that is quarantined."""
+    rows = tx.all(
+        "SELECT k.dedup_key, k.incident_id, k.count, k.firing, k.severity, i.version, i.quarantined "
+        "FROM open_keys AS k JOIN incidents AS i ON i.id = k.incident_id "
+        f"WHERE k.dedup_key IN ({', '.join('?' * len(dedup_keys))})",
+        tuple(dedup_keys),
+    )
+    return {row[0]: (OpenKey(row[1], row[2], bool(row[3]), row[4]), row[5], row[6]) for row in rows}
+
+
 def open_key(tx: Tx, dedup_key: str, incident_id: str, severity: str, now: float) -> None:
     """Point a key at an incident, whatever it pointed at before."""
     tx.execute(
@@ -29,8 +40,11 @@ def open_key(tx: Tx, dedup_key: str, incident_id: str, severity: str, now: float
     )
 
 
-def count_again(tx: Tx, dedup_key: str, now: float, times: int = 1) -> None:
-    tx.execute("UPDATE open_keys SET count = count + ?, last_at = ? WHERE dedup_key = ?", (times, now, dedup_key))
+def count_again(tx: Tx, dedup_keys: Sequence[str], now: float) -> None:
+    """Each of these was heard once more."""
+    tx.many(
+        "UPDATE open_keys SET count = count + 1, last_at = ? WHERE dedup_key = ?", [(now, each) for each in dedup_keys]
+    )
 
 
 def set_firing(tx: Tx, dedup_key: str, now: float, *, firing: bool) -> None:
