@@ -43,6 +43,11 @@ logger = logging.getLogger(__name__)
 class Starter(Protocol):
     """What Prefect's side does for a start; `flows.prefect_worker` implements it."""
 
+    @property
+    def available(self) -> bool:
+        """Whether a start can be tried at all now."""
+        ...
+
     async def create(self, item: WorkItem, since: str | None) -> UUID:
         """Create the flow run and have it picked up at once; gives its id."""
         ...
@@ -105,7 +110,7 @@ class Dispatch:
 
     async def one_round(self) -> None:
         """Ask for work and begin as many starts as there is room for."""
-        if self._breaker.is_open(_now()) or len(self._starting) >= STARTS:
+        if not self._starter.available or self._breaker.is_open(_now()) or len(self._starting) >= STARTS:
             return
         try:
             items = await self._engine.ask(work(ASKED))

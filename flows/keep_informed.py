@@ -5,7 +5,7 @@ from functools import partial
 from engine.client import IncidentObject
 from flows.driver import Driver, Look
 from flows.visible import Shown, Visible, begin_moves, done, left_open
-from flows.work_runbook import calls_about
+from flows.work_runbook import calls_about, who
 
 
 def keep_people_informed(driver: Driver, look: Look) -> None:
@@ -30,5 +30,5 @@ def what_was_said(incident: IncidentObject, number: int) -> str | None:
     updates = incident["updates"]
     if len(updates) >= number:
         said = updates[number - 1]
-        return f"to {said.get('audience', 'everybody')} by {said.get('by', 'somebody')}: {said.get('text', '')}"
+        return f"to {said.get('audience', 'everybody')} by {who(said.get('by'))}: {said.get('text', '')}"
     return None if incident["next_update_by"] else "no update is owed any more"

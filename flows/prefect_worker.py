@@ -15,16 +15,15 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectAlreadyExists, PrefectException
-from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from engine.client import WorkItem
 from flows.crew import Crew, StartFailed
 from flows.respond import respond
-from flows.run_card import run_name, run_tags
+from flows.run_card import end_card, run_name, run_tags
 
 POOL = "tocsin"
 DEPLOYMENT = "respond"
@@ -102,6 +101,11 @@ class Post:
             await asyncio.sleep(RETRY[min(attempt, len(RETRY) - 1)])
             attempt += 1
 
+    @property
+    def available(self) -> bool:
+        """Whether Prefect's worker stands at its post; it says nothing about Prefect's server at this moment."""
+        return self._worker is not None and self._worker.is_setup
+
     async def create(self, item: WorkItem, since: str | None) -> UUID:
         """Create the run of `respond` for this incident and poll for it at once. StartFailed while Prefect is away."""
         worker, deployment = self._worker, self._deployment
@@ -172,9 +176,8 @@ def is_abandoned(worker: str, me: str) -> bool:
 
 
 async def _crash(prefect: PrefectClient, flow_run: FlowRun) -> None:
-    gone: State[None] = Crashed(message="its worker was killed; the incident goes on in a new run")
     try:
-        await prefect.set_flow_run_state(flow_run.id, gone, force=True)
+        await end_card(prefect, flow_run.id, "its worker was killed; the incident goes on in a new run")
     except (httpx.HTTPError, PrefectException) as error:
         logger.info("run %s stays as it was left: %r", flow_run.name, error)
 

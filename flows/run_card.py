@@ -8,9 +8,13 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import PrefectException
@@ -68,5 +72,19 @@ async def _end_earlier(prefect: PrefectClient, incident: str, card: UUID) -> Non
     )
     for earlier in await prefect.read_flow_runs(flow_run_filter=running, limit=20):
         if earlier.id != card:
-            gone: State[None] = Crashed(message="its worker is gone; another run drives")
-            await prefect.set_flow_run_state(earlier.id, gone, force=True)
+            await end_card(prefect, earlier.id, "its worker is gone; another run drives")
+
+
+async def end_card(prefect: PrefectClient, card: UUID, sentence: str) -> None:
+    """A run that nobody carries any more, and what it was about: `Crashed`, with the reason."""
+    gone: State[None] = Crashed(message=sentence)
+    await prefect.set_flow_run_state(card, gone, force=True)
+    open_tasks = await prefect.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[card])),
+        task_run_filter=TaskRunFilter(
+            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING]))
+        ),
+    )
+    for task_run in open_tasks:
+        left: State[None] = Crashed(message=sentence)
+        await prefect.set_task_run_state(task_run.id, left, force=True)

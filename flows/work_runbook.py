@@ -65,7 +65,7 @@ def recovery(incident: IncidentObject) -> Shown | None:
 
 
 def how_it_ended(ended: StepObject) -> Shown:
-    by = ended["ended_by"] or "somebody"
+    by = who(ended["ended_by"])
     evidence = ended["evidence"] or ""
     if ended["state"] == "skipped":
         return Completed(name="Skipped", message=f"skipped by {by}: {evidence}")
@@ -73,7 +73,12 @@ def how_it_ended(ended: StepObject) -> Shown:
 
 
 def how_it_was_decided(made: DecisionObject) -> Shown:
-    return done(f"{made['choice']} (by {made['made_by'] or 'somebody'})")
+    return done(f"{made['choice']} (by {who(made['made_by'])})")
+
+
+def who(by: str | None) -> str:
+    """A contact's own id: the log writes `person:ana`."""
+    return (by or "somebody").removeprefix("person:")
 
 
 def made_decision(incident: IncidentObject, decision_id: str) -> DecisionObject | None:

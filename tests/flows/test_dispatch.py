@@ -22,6 +22,7 @@ class Starts:
 
     def __init__(self) -> None:
         self.created: list[str] = []
+        self.available = True
         self.begun = True
         self.broken = False
 
@@ -84,6 +85,22 @@ async def test_three_failures_in_a_row_rest_the_worker(
 
     assert len(starts.created) == 3
     assert "3 starts failed in a row" in caplog.text
+
+
+async def test_nothing_is_started_before_prefects_worker_is_there(
+    engine: FakeEngine, dispatching: tuple[Dispatch, Starts]
+) -> None:
+    dispatch_, starts = dispatching
+    owing(engine, "INC-1", "SEV2")
+    starts.available = False
+    await dispatch_.one_round()
+    await asyncio.sleep(0)
+    assert starts.created == []
+    starts.available = True
+    await dispatch_.one_round()
+    await asyncio.sleep(0)
+
+    assert starts.created == ["INC-1"]
 
 
 async def test_no_more_runs_than_live_runs(engine: FakeEngine, dispatching: tuple[Dispatch, Starts]) -> None:

@@ -73,7 +73,7 @@ def test_the_wait_for_somebody_to_take_charge() -> None:
 
 
 def test_a_step_ends_as_the_person_said() -> None:
-    step: Any = {"state": "done", "ended_by": "ana", "evidence": None}
+    step: Any = {"state": "done", "ended_by": "person:ana", "evidence": None}
 
     assert how_it_ended(step).message == "done by ana"
     assert how_it_ended(step | {"state": "skipped", "evidence": "no database here"}).name == "Skipped"

@@ -183,6 +183,7 @@ def test_the_runs_of_a_killed_worker_are_crashed_and_the_next_worker_goes_on(
     when_made(incident)
 
     assert ended(prefect, "INC-12 · 1")[0] == "Crashed"
+    assert "its worker was killed" in shown(prefect, "INC-12 · 1", "step: Confirm the scope", "Crashed")
     shown(prefect, "INC-12 · 2", "step: Confirm the scope", "Running")
     shown(prefect, "INC-12 · 2", "page ana by sms (rung 1)", "Completed")
 
