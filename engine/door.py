@@ -59,7 +59,7 @@ COVER: dict[type, timedelta] = {
 """How long the engine leaves a due move to a live run before it makes it itself (architecture.md, sentence 6)."""
 
 _MOST_PASSES = 50
-_CACHED = 2_000
+_CACHED = 1_000
 
 May = Callable[[Move, Incident], bool]
 
