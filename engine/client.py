@@ -15,7 +15,7 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -321,7 +321,7 @@ def declare(
     severity: str | None = None,
     area: str | None = None,
     drill: bool | None = None,
-    because: str | None = None,
+    because: Sequence[str] = (),
     command_id: str | None = None,
 ) -> Request[Reply]:
     asked = {
@@ -331,7 +331,7 @@ def declare(
         "severity": severity,
         "area": area,
         "drill": drill,
-        "because": because,
+        "because": list(because) or None,
         "command_id": command_id,
     }
     given = {name: value for name, value in asked.items() if value is not None}

@@ -128,7 +128,17 @@ class FakeIncident:
         return []
 
     def as_object(self) -> dict[str, Any]:
-        names = ("id", "title", "severity", "status", "situation", "drill", "round", "commander", "next_update_by")
+        names: tuple[str, ...] = (
+            "id",
+            "title",
+            "severity",
+            "status",
+            "situation",
+            "drill",
+            "round",
+            "commander",
+            "next_update_by",
+        )
         names += ("resolved_at", "confirmed_at", "informed_at")
         shown: dict[str, Any] = {name: getattr(self, name) for name in names}
         shown |= {"plan_version": "1", "declared_at": _iso(START), "missing_to_close": [], "version": self.version}
