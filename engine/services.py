@@ -319,7 +319,14 @@ class Engine:
                 raise CommandRefused(f"{into} is {target.status}; merge into an incident that is open.")
             merged = self.door.apply(tx, incident_id, c.MergeInto(into, by), now)
             told = c.AddNote(f"{incident_id} was merged into this incident: {merged.after.title}", by)
-            return [merged, self.door.apply(tx, into, told, now)]
+            changes = [merged, self.door.apply(tx, into, told, now)]
+            # What still fires there fires here now; a worse severity comes along and calls people.
+            changes.extend(
+                self.door.apply(tx, into, c.FoldSignal(key, merged.after.title, merged.after.severity, by), now)
+                for key, firing in merged.after.signals.items()
+                if firing
+            )
+            return changes
 
         for change in await self.database.write(work):
             self.publish(change)

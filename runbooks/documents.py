@@ -172,6 +172,8 @@ class _Builder:
 
     def _text(self, node: ScalarNode, place: Place) -> str:
         text: str = node.value
+        if node.style == ">":
+            text = text.replace("\x07", "")  # ruamel marks with it where a folded text was folded
         if any("\ud800" <= character <= "\udfff" for character in text):
             self._give_up(Problem(place, "This text contains half a character (a lone surrogate)."))
         return text

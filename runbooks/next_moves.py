@@ -67,6 +67,7 @@ def _timed_moves(incident: Incident, plan: Plan, directory: Directory, now: date
     yield from _stops(incident, now)
     if incident.commander is None:
         yield from _summary(incident, plan, directory)
+        yield from _left_open(incident, plan)
         return
     yield from _steps(incident, plan)
     yield from _decisions(incident, plan)
@@ -146,7 +147,7 @@ def _cause_gone(incident: Incident, escalation: Escalation) -> str | None:
             if asked is None or asked.choice is not None:
                 return f"{escalation.subject} is decided"
         case EscalationKind.CLOSING:
-            if incident.resolved_at is None or not missing_to_close(incident):
+            if not (is_quiet(incident) or (incident.resolved_at is not None and missing_to_close(incident))):
                 return "nothing is missing any more"
         case EscalationKind.ROUND | EscalationKind.DIRECT:
             pass
@@ -266,6 +267,16 @@ def _overdue(incident: Incident, plan: Plan) -> Iterator[Timed]:
         at = incident.resolved_at + plan.cadence[incident.severity].compensation_within
         because = "it is resolved but not closed: " + " ".join(missing_to_close(incident))
         yield from _call_about(incident, plan, EscalationKind.CLOSING, "closing", because, at)
+
+
+def _left_open(incident: Incident, plan: Plan) -> Iterator[Timed]:
+    """It recovered by itself and nobody was ever in charge: somebody must still close it or stand it down."""
+    current = incident.escalations.get(str(incident.round))
+    if current is None or current.stopped_at is None or not is_quiet(incident):
+        return
+    at = current.stopped_at + plan.cadence[incident.severity].compensation_within
+    because = "it recovered by itself and is still open: take it, or stand it down"
+    yield from _call_about(incident, plan, EscalationKind.CLOSING, "closing", because, at)
 
 
 def _call_about(

@@ -1,4 +1,4 @@
-"""Every setting of Tocsin, from the environment (`TOCSIN_*`). One class; a wrong value names its variable and ends the start."""
+"""Every setting, from the environment (`TOCSIN_*`). A wrong value names its variable and ends the start."""
 
 from pathlib import Path
 from typing import Annotated

@@ -206,3 +206,14 @@ def test_summaries_end_with_the_resolution(world):
     world.does("INC-1", c.Resolve("restarted", "person:ana", "ana"))
     world.passes(hours=5)
     world.phone("cleo").is_told_nothing()
+
+
+def test_what_recovered_by_itself_and_was_never_taken_is_not_left_open_for_ever(world):
+    world.given_plan(crisis_plan(rung("ana"), last=("cleo",)))
+    world.alert("ShopSlow", "warning")
+    world.phone("ana").rings().ignores()
+    world.recovers("ShopSlow")
+    world.passes(days=59)
+    world.no_phone_rings()
+    world.passes(days=2)
+    world.phone("ana").rings().hears("still open")
