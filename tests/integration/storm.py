@@ -1,0 +1,174 @@
+"""A storm: many incidents with escalations and replies, while the processes under it are killed and stalled."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.integration.carrier import Accepted, Carrier
+from tests.support.real_engine import Person, RealEngine, person
+
+LADDER = ("ana", "bob", "cleo", "dora")
+SETTLE_WITHIN = 240
+"""Seconds after the last kill; only a bound. An unproven page of somebody with one channel is repeated after 30."""
+BUDGET = 8.0
+"""Seconds that one provider call may take: a page that is under way when somebody takes charge may still arrive."""
+
+
+@dataclass
+class Count:
+    """What the provider's own list says after a storm."""
+
+    incidents: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    pages: int = 0
+    lost: list[str] = field(default_factory=list)
+    """Incident and person for whom no page ever arrived; and pages that the log calls sent, unknown to the provider."""
+    doubled: list[str] = field(default_factory=list)
+    """Pages that arrived twice, or again on the same channel, without a word that it may be a copy."""
+    other_channel: int = 0
+    """Pages to somebody who had been paged on another channel, because nobody knew whether that one had left."""
+    marked: int = 0
+    """Copies that say so."""
+    after_charge: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        kills = ", ".join(f"{name} {count}" for name, count in self.kills.items())
+        return (
+            f"{sum(self.kills.values())} kills ({kills}), {self.incidents} incidents, {self.pages} pages at the "
+            f"provider: lost {len(self.lost)}, doubled {len(self.doubled)} (not marked as copies); copies that say so "
+            f"{self.marked}, to the same person by another channel {self.other_channel}"
+        )
+
+
+def people_of_a_storm() -> dict[str, Person]:
+    kinds = {"ana": ("sms", "voice"), "bob": ("sms", "voice"), "cleo": ("sms",), "dora": ("sms", "voice")}
+    return {each: person(each, *channels) for each, channels in kinds.items()}
+
+
+class Storm:
+    """`declares` sends the alerts; telephones answer by the plan that the seed has drawn."""
+
+    def __init__(self, seed: int, engine: RealEngine, carrier: Carrier, people: dict[str, Person]) -> None:
+        self.random = random.Random(seed)
+        self._seed = seed
+        self._engine = engine
+        self._carrier = carrier
+        self._owner = {each.channels["sms"]: each.id for each in people.values()}
+        self.answerer: dict[str, str | None] = {}
+        """Incident -> who will answer its page, if anybody."""
+        self.taken_at: dict[str, float] = {}
+        self._said: dict[str, str] = {}
+        carrier.engine = engine
+        carrier.latency = lambda: self.random.uniform(0.0, 0.4)
+        carrier.thinking = lambda: self.random.uniform(0.0, 2.0)
+        carrier.picks_up = self._picks_up
+
+    async def _picks_up(self, page: Accepted) -> None:
+        """Whoever the seed has chosen for this incident answers their page, once."""
+        if not page.is_page:
+            return
+        if page.incident not in self.answerer:
+            chosen = random.Random(f"{self._seed}{page.incident}").choice([*LADDER, None, None])
+            self.answerer[page.incident] = chosen
+        if self.answerer[page.incident] != self._owner[page.to] or page.incident in self._said:
+            return
+        self._said[page.incident] = page.message_id
+        number = page.incident.removeprefix("INC-")
+        sid = f"SM{int(number):030d}ff"
+        form = {"MessageSid": sid, "SmsSid": sid, "From": page.to, "To": "+15551234567", "Body": f"{number}a"}
+        answer = await self._carrier.insists("/twilio/sms", form)
+        assert f"You have taken charge of {page.incident}." in answer.text, answer
+        self.taken_at[page.incident] = time.monotonic()
+
+    async def declares(self, incidents: int, over: float, go_on: Callable[[], bool]) -> None:
+        """Alerts at random moments of this many seconds; each sender repeats until it is accepted."""
+        moments = sorted(self.random.uniform(0, over) for _ in range(incidents))
+        began = time.monotonic()
+
+        async def send(number: int, moment: float) -> None:
+            while go_on() and time.monotonic() < began + moment:
+                await asyncio.sleep(0.05)
+            await self._engine.hears(f"alert-{number}", seconds=120)
+
+        await asyncio.gather(*(send(number, moment) for number, moment in enumerate(moments)))
+
+    async def settles(self, incidents: int) -> None:
+        """Wait until every incident is either taken or has called everybody."""
+        end = time.monotonic() + SETTLE_WITHIN
+        while time.monotonic() < end:
+            if len(await self._incidents()) == incidents and not self.unreached(incidents):
+                return
+            await asyncio.sleep(0.3)
+
+    def unreached(self, incidents: int) -> list[str]:
+        """Who has not been reached: everybody where nobody answers, else the one who will."""
+        paged: dict[str, set[str]] = {}
+        for page in self._carrier.pages():
+            paged.setdefault(page.incident, set()).add(self._owner[page.to])
+        missing = []
+        for number in range(1, incidents + 1):
+            incident = f"INC-{number}"
+            if incident not in paged:
+                missing.append(f"{incident}: nobody at all")
+            elif (who := self.answerer.get(incident)) is None:
+                missing += [f"{incident}: {each}" for each in LADDER if each not in paged[incident]]
+            elif incident not in self.taken_at:
+                missing.append(f"{incident}: {who}, who would have answered")
+        return missing
+
+    async def count(self, incidents: int) -> Count:
+        found = Count(incidents=incidents, pages=len(self._carrier.pages()))
+        found.lost = self.unreached(incidents)
+        found.doubled = [f"{key} came {count} times" for key, count in self._carrier.sent_twice().items()]
+        arrived = {each.message_id for each in self._carrier.taken}
+        for incident in await self._incidents():
+            self._compare(found, await self._engine.show(incident), arrived)
+        for page in self._carrier.pages():
+            taken_at = self.taken_at.get(page.incident)
+            if taken_at is not None and page.at > taken_at + BUDGET:
+                found.after_charge.append(page.message_id)
+        return found
+
+    def _compare(self, found: Count, shown: dict[str, Any], arrived: set[str]) -> None:
+        """Hold one incident's log against the provider's list."""
+        marked = {page["message_id"] for page in shown["pages"] if page["possible_duplicate"]}
+        first: dict[tuple[str, str], str] = {}
+        for page in self._carrier.pages(shown["id"]):
+            if page.channel == "sms":
+                assert page.says_copy == (page.message_id in marked), page
+            if page.message_id in marked:
+                found.marked += 1
+            elif first.setdefault((page.to, page.channel), page.message_id) != page.message_id:
+                found.doubled.append(f"{page.message_id} by {page.channel}, after {first[page.to, page.channel]}")
+        claimed = {page["message_id"] for page in shown["pages"] if page["sent_at"] or page["delivered_at"]}
+        found.lost += [f"{each}: the log says sent, the provider has nothing" for each in sorted(claimed - arrived)]
+        reached = {(self._owner[to], channel) for to, channel in first}
+        found.other_channel += len(reached) - len({who for who, _ in reached})
+        kinds = [event["kind"] for event in shown["timeline"]]
+        if "Acknowledged" in kinds and "PageRequested" in kinds[kinds.index("Acknowledged") :]:
+            found.after_charge.append(f"{shown['id']}: a page was asked for after somebody had taken charge")
+
+    async def _incidents(self) -> list[str]:
+        with contextlib.suppress(OSError):
+            listed = await self._engine.get("/api/v1/incidents?status=all&limit=1000")
+            return [each["id"] for each in listed["incidents"]]
+        return []
+
+
+async def kill_again_and_again(storm: Storm, engine: RealEngine, kills: int, count: Counter[str]) -> None:
+    """Kill the engine at random moments of its life, sometimes stalled before; each time it is started again."""
+    for _ in range(kills):
+        await asyncio.sleep(storm.random.uniform(0.0, 0.8))
+        if storm.random.random() < 0.15:
+            engine.stall()
+            await asyncio.sleep(storm.random.uniform(0.1, 1.0))
+            engine.go_on()
+            await asyncio.sleep(storm.random.uniform(0.0, 0.2))
+        engine.kill()
+        count["engine"] += 1
+        await engine.up()
