@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 
@@ -46,7 +47,7 @@ def serve(settings: Settings) -> int:
     for chatty in ("httpx", "alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # Threads take turns often: a page must not wait 5 ms for another's slice.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)
     try:
         listener = _listen(settings.host, settings.port)
         engine = Engine(config_from(settings), SystemClock(), sys.stdout)
@@ -79,6 +80,9 @@ async def _run(engine: Engine, config: uvicorn.Config, listener: socket.socket) 
     await engine.start()
     engine.announce()
     _say_loudly(engine)
+    # uvicorn sends itself the signal again once it has stopped: it must not end us before the engine has.
+    for stopping in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stopping, lambda *_: None)
     server = uvicorn.Server(config)
     log.info("ready to page url=%s pid=%d plan=%s", engine.config.url, os.getpid(), engine.book.version)
     try:
