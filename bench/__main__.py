@@ -57,7 +57,7 @@ class Bench:
                 await prefect.work_for(tocsin)
             status = await tocsin.status()
             self.report.fact("PRAGMA synchronous of the live engine", str(status["synchronous"]))
-            self.report.fact("Prefect", f"{status['prefect']} (workers: {len(status['workers'])})")
+            self.report.fact("Prefect while measuring", f"{status['prefect']} (workers: {len(status['workers'])})")
             for system in (other, tocsin):
                 await m.storm(system, self._receiver, 200)  # both warm
             if "latency" in self._parts:

@@ -14,7 +14,7 @@ System = Tocsin | Alertmanager
 FIRST, SECOND = "+12025550101", "+12025550102"
 FIRST_WAIT = 30.0
 """The first rung's wait in the ladder `quick` of plan/plan.yaml."""
-LANES = 16
+LANES = 64
 
 _numbers = itertools.count(100_000)
 
