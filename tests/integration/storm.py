@@ -13,7 +13,7 @@ from tests.integration.carrier import Accepted, Carrier
 from tests.support.real_engine import Person, RealEngine, person
 
 LADDER = ("ana", "bob", "cleo", "dora")
-SETTLE_WITHIN = 240
+SETTLE_WITHIN = 100
 """Seconds after the last kill; only a bound. An unproven page of somebody with one channel is repeated after 30."""
 BUDGET = 8.0
 """Seconds that one provider call may take: a page that is under way when somebody takes charge may still arrive."""

@@ -333,7 +333,10 @@ class RealEngine:
             return Answered(answer.status, named, await answer.text())
 
     async def get(self, path: str) -> Any:
+        """What is there. Raises LookupError for what is not; `eventually` takes that for a no."""
         answer = await self.ask("GET", path)
+        if answer.status == 404:
+            raise LookupError(answer.error)
         assert answer.status == 200, answer
         return answer.json
 
@@ -405,7 +408,7 @@ class RealEngine:
         end = time.monotonic() + seconds
         found: T | None = None
         while time.monotonic() < end:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, LookupError):
                 found = await question()
                 if found:
                     return found
