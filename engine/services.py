@@ -55,6 +55,8 @@ log = logging.getLogger("tocsin.engine")
 
 FOUR_EYES_ABOVE = Decimal(150)
 """Per customer; above it somebody else must approve (domain.md 4.3)."""
+HEARD_AT_ONCE = 25
+"""Signals in one work; it holds up the loop while it runs."""
 READY_TO_HELP = "TEST"
 
 
@@ -224,8 +226,16 @@ class Engine:
         return self.book.plan.integration(key)
 
     async def hear(self, integration: Integration, signals: Sequence[Signal]) -> list[Heard]:
-        """Signals of one body, durable when this returns. Raises Overloaded; the sender repeats them then."""
+        """Signals of one body, durable when this returns. Raises Overloaded; the sender repeats them then.
+
+        A long body is taken in parts, so that its first pages leave while the rest is heard and nobody else waits.
+        """
         now = self.clock.now()
+        parts = [signals[start : start + HEARD_AT_ONCE] for start in range(0, len(signals), HEARD_AT_ONCE)]
+        heard = await asyncio.gather(*(self._hear(integration, part, now) for part in parts))
+        return [each for part in heard for each in part]
+
+    async def _hear(self, integration: Integration, signals: Sequence[Signal], now: datetime) -> list[Heard]:
         heard = await self.database.write(lambda tx: self.intake.hear(tx, integration, signals, now), droppable=True)
         for each in heard:
             self.signals_heard[each.outcome] += 1
