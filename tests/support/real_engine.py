@@ -5,6 +5,7 @@ The process is the one that `tocsin engine` starts; nothing of ours runs inside 
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
@@ -327,7 +328,13 @@ class RealEngine:
         timeout = aiohttp.ClientTimeout(total=30)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(method, self.url + path, data=body, headers=sent, allow_redirects=False) as answer,
+            session.request(
+                method,
+                self.url + path,
+                data=None if body is None else io.BytesIO(body),
+                headers=sent,
+                allow_redirects=False,
+            ) as answer,
         ):
             named = {key.lower(): value for key, value in answer.headers.items()}
             return Answered(answer.status, named, await answer.text())

@@ -123,11 +123,12 @@ class Front:
             if handled is not None:
                 await send_reply(send, handled)
                 return
-            receive = _limited(receive)
-        try:
-            await self._app(scope, receive, send)
-        except BodyTooLarge as error:
-            await send_reply(send, error_reply(413, str(error)))
+            try:
+                receive = _once(await read_body(receive, API_LIMIT), receive)
+            except BodyTooLarge as error:
+                await send_reply(send, error_reply(413, str(error)))
+                return
+        await self._app(scope, receive, send)
 
     async def _post(self, path: str, scope: Scope, receive: Receive) -> Reply | None:
         try:
@@ -145,15 +146,15 @@ class Front:
         return None
 
 
-def _limited(receive: Receive) -> Receive:
-    size = 0
+def _once(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, for the framework: it would turn our refusal of a large one into another error."""
+    given = False
 
-    async def counted() -> Any:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > API_LIMIT:
-            raise BodyTooLarge(API_LIMIT)
-        return message
+    async def give() -> Any:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
 
-    return counted
+    return give
