@@ -1,14 +1,25 @@
 """What monitors send: PagerDuty Events v2, Alertmanager webhook v4 and our own signals, as models at the edge."""
 
+import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from incidents.errors import SignalRefused
 from signals.signal import Signal
 
 LONGEST_TITLE = 200
 _Word = Annotated[str, StringConstraints(max_length=255)]
+
+
+def _line(text: Any) -> Any:
+    """A title as people read it: control characters are spaces, and there is no space around it."""
+    if not isinstance(text, str):
+        return text
+    return "".join(" " if unicodedata.category(each) == "Cc" else each for each in text).strip()
+
+
+_Title = Annotated[str, BeforeValidator(_line), StringConstraints(min_length=1, max_length=1024)]
 
 
 class _Sender(BaseModel):
@@ -18,7 +29,7 @@ class _Sender(BaseModel):
 
 
 class PagerDutyPayload(_Sender):
-    summary: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    summary: _Title
     source: Annotated[str, StringConstraints(min_length=1)]
     severity: Literal["critical", "error", "warning", "info"]
     timestamp: str | None = None
@@ -58,7 +69,7 @@ class OurSignal(BaseModel):
 
     routing_key: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     action: Literal["trigger", "acknowledge", "resolve"]
-    summary: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = ""
+    summary: _Title = ""
     source: Annotated[str, StringConstraints(max_length=255)] = ""
     dedup_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     severity: _Word | None = None
@@ -93,7 +104,7 @@ def read_pagerduty(body: bytes) -> PagerDutyEvent:
 def pagerduty_signal(event: PagerDutyEvent, dedup_key: str, body: bytes) -> Signal:
     payload = event.payload
     if payload is None:
-        return Signal(event.event_action, dedup_key, f"{event.event_action} of {dedup_key}", "", body=body)
+        return Signal(event.event_action, dedup_key, _named(event.event_action, dedup_key), "", body=body)
     named = {"component": payload.component, "group": payload.group, "class": payload.class_, "source": payload.source}
     details = payload.custom_details if isinstance(payload.custom_details, dict) else {}
     labels = {key: value for key, value in named.items() if value is not None}
@@ -109,6 +120,11 @@ def pagerduty_signal(event: PagerDutyEvent, dedup_key: str, body: bytes) -> Sign
     )
 
 
+def _named(action: str, dedup_key: str) -> str:
+    """What stands in for the title that nobody has to send with a resolve or an acknowledge."""
+    return str(_line(f"{action} of {dedup_key}"))[:LONGEST_TITLE]
+
+
 def read_alertmanager(body: bytes, severity_label: str) -> list[Signal]:
     """Every alert of the body, in order. A firing group may hold resolved alerts: each alert's own status counts."""
     try:
@@ -121,7 +137,8 @@ def read_alertmanager(body: bytes, severity_label: str) -> list[Signal]:
 
 def _alert_signal(alert: AlertmanagerAlert, severity_label: str, body: bytes | None) -> Signal:
     annotations, labels = alert.annotations, alert.labels
-    summary = annotations.get("summary") or annotations.get("description") or labels.get("alertname") or "alert"
+    named = (annotations.get("summary"), annotations.get("description"), labels.get("alertname"))
+    summary: str = next((line for line in map(_line, named) if line), "alert")
     return Signal(
         "trigger" if alert.status == "firing" else "resolve",
         alert.fingerprint,
@@ -150,7 +167,7 @@ def our_signal(signal: OurSignal, dedup_key: str, body: bytes) -> Signal:
     return Signal(
         signal.action,
         dedup_key,
-        (signal.summary or f"{signal.action} of {dedup_key}")[:LONGEST_TITLE],
+        signal.summary[:LONGEST_TITLE] or _named(signal.action, dedup_key),
         signal.source,
         signal.severity,
         signal.labels,
