@@ -79,7 +79,7 @@ async def is_now(engine: RealEngine, status: str, incident: str = "INC-1") -> di
 
 def sms_from(number: str, body: str, sid: str) -> dict[str, str]:
     """The form of an inbound SMS, as Twilio sends it."""
-    return {"MessageSid": sid, "SmsSid": sid, "From": number, "To": "+15551234567", "Body": body, "NumMedia": "0"}
+    return {"MessageSid": sid, "SmsSid": sid, "From": number, "To": "+12025550100", "Body": body, "NumMedia": "0"}
 
 
 STEPS = (
