@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pagerduty
-import pdpyras
+import pdpyras  # type: ignore[import-untyped]  # the old client, which nobody types any more
 import pytest
 import trustme
 
