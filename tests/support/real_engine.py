@@ -203,6 +203,8 @@ class RealEngine:
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     token: str = "a-token-for-tests"
+    log_file: Path | None = None
+    """Beside the home, unless the test says otherwise."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -211,7 +213,7 @@ class RealEngine:
 
     @property
     def log(self) -> Path:
-        return self.home.with_suffix(".log")
+        return self.log_file or self.home.with_suffix(".log")
 
     @property
     def pid(self) -> int:
