@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.integration.carrier import Accepted, Carrier
-from tests.support.real_engine import Person, RealEngine, person
+from tests.support.prefect_server import PrefectServer
+from tests.support.real_engine import Person, RealEngine, RealWorker, person
 
 LADDER = ("ana", "bob", "cleo", "dora")
 SETTLE_WITHIN = 240
@@ -41,6 +42,8 @@ class Count:
     marked: int = 0
     """Copies that say so."""
     after_charge: list[str] = field(default_factory=list)
+    by_flow: int = 0
+    """Pages that a flow asked for."""
 
     def __str__(self) -> str:
         kills = ", ".join(f"{name} {count}" for name, count in self.kills.items())
@@ -48,7 +51,7 @@ class Count:
             f"{sum(self.kills.values())} kills ({kills}), {self.incidents} incidents, {self.pages} pages at the "
             f"provider: lost {len(self.lost)}, doubled {len(self.doubled)} (not marked as copies); copies that say so "
             f"{self.marked}, to the same person by another channel {self.other_channel}, last rung again "
-            f"{self.last_again}, passed over {len(self.passed_over)}"
+            f"{self.last_again}, passed over {len(self.passed_over)}; asked for by flows {self.by_flow}"
         )
 
 
@@ -62,8 +65,9 @@ class Storm:
 
     def __init__(self, seed: int, engine: RealEngine, carrier: Carrier, people: dict[str, Person]) -> None:
         self.random = random.Random(seed)
-        self._seed = seed
-        self._engine = engine
+        self.seed = seed
+        self.killed: Counter[str] = Counter()
+        self.engine = engine
         self._carrier = carrier
         self._owner = {each.channels["sms"]: each.id for each in people.values()}
         self.answerer: dict[str, str | None] = {}
@@ -82,7 +86,7 @@ class Storm:
         if not page.is_page:
             return
         if page.incident not in self.answerer:
-            chosen = random.Random(f"{self._seed}{page.incident}").choice([*LADDER, None, None])
+            chosen = random.Random(f"{self.seed}{page.incident}").choice([*LADDER, None, None])
             self.answerer[page.incident] = chosen
         if self.answerer[page.incident] != self._owner[page.to] or page.incident in self._said:
             return
@@ -102,7 +106,7 @@ class Storm:
         async def send(number: int, moment: float) -> None:
             while go_on() and time.monotonic() < began + moment:
                 await asyncio.sleep(0.05)
-            await self._engine.hears(f"alert-{number}", seconds=120)
+            await self.engine.hears(f"alert-{number}", seconds=120)
 
         await asyncio.gather(*(send(number, moment) for number, moment in enumerate(moments)))
 
@@ -125,17 +129,17 @@ class Storm:
     async def _at_rest(self) -> bool:
         """Whether nothing waits and no copy will be owed: half a minute after the last unknown outcome."""
         with contextlib.suppress(OSError):
-            rows = (await self._engine.get("/api/v1/status"))["outbox"]
+            rows = (await self.engine.get("/api/v1/status"))["outbox"]
             return not rows.get("pending") and not rows.get("sending") and time.monotonic() > self.calm_at + ENQUIRY
         return False
 
     async def count(self, incidents: int) -> Count:
-        found = Count(incidents=incidents, pages=len(self._carrier.pages()))
+        found = Count(incidents=incidents, kills=self.killed, pages=len(self._carrier.pages()))
         found.lost = [f"{each}: the ladder stopped" for each in self._open_still(incidents)]
         found.doubled = [f"{key} came {count} times" for key, count in self._carrier.sent_twice().items()]
         arrived = {each.message_id for each in self._carrier.taken}
         for incident in await self._incidents():
-            self._compare(found, await self._engine.show(incident), arrived)
+            self._compare(found, await self.engine.show(incident), arrived)
         for page in self._carrier.pages():
             taken_at = self.taken_at.get(page.incident)
             if taken_at is not None and page.at > taken_at + BUDGET:
@@ -162,6 +166,8 @@ class Storm:
         found.lost += [f"{each}: the log says sent, the provider has nothing" for each in sorted(claimed - arrived)]
         reached = {(self._owner[to], channel) for to, channel in first}
         found.other_channel += len(reached) - len({who for who, _ in reached})
+        asked = [event["by"] for event in shown["timeline"] if event["kind"] == "PageRequested"]
+        found.by_flow += asked.count("flow")
         kinds = [event["kind"] for event in shown["timeline"]]
         if "Acknowledged" in kinds and "PageRequested" in kinds[kinds.index("Acknowledged") :]:
             found.after_charge.append(f"{shown['id']}: a page was asked for after somebody had taken charge")
@@ -179,7 +185,7 @@ class Storm:
 
     async def _incidents(self) -> list[str]:
         with contextlib.suppress(OSError):
-            listed = await self._engine.get("/api/v1/incidents?status=all&limit=1000")
+            listed = await self.engine.get("/api/v1/incidents?status=all&limit=1000")
             return [each["id"] for each in listed["incidents"]]
         return []
 
@@ -196,4 +202,29 @@ async def kill_again_and_again(storm: Storm, engine: RealEngine, kills: int, cou
         engine.kill()
         count["engine"] += 1
         await engine.up()
+        storm.calm_at = time.monotonic()
+
+
+async def kill_any_of_them(
+    storm: Storm, engine: RealEngine, worker: RealWorker, server: PrefectServer, kills: int
+) -> None:
+    """Kill the engine most of the time, its worker and the Prefect server now and then, each of them at least once."""
+    once = ["engine", "worker", "Prefect server"]
+    rest = storm.random.choices(once, weights=[6, 3, 1], k=max(0, kills - len(once)))
+    victims = [*once, *rest]
+    storm.random.shuffle(victims)
+    for victim in victims:
+        await asyncio.sleep(storm.random.uniform(0.2, 2.0))
+        storm.killed[victim] += 1
+        match victim:
+            case "engine":
+                engine.kill()
+                await engine.up()
+            case "worker":
+                worker.kill()
+                worker.start()
+            case _:
+                server.kill()
+                # It takes its 12 s; nobody waits for it, and an engine that is alive goes on.
+                await asyncio.to_thread(server.start)
         storm.calm_at = time.monotonic()

@@ -7,22 +7,29 @@ import asyncio
 import os
 import random
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from tests.integration.carrier import Carrier
-from tests.integration.storm import Storm, kill_again_and_again, people_of_a_storm
+from tests.integration.storm import Count, Storm, kill_again_and_again, kill_any_of_them, people_of_a_storm
 from tests.support.counterparties import Emulators, free_port
-from tests.support.real_engine import Engines, Person, PlanFiles, RealEngine, person, rung
+from tests.support.prefect_server import a_prefect_server
+from tests.support.real_engine import Engines, Person, PlanFiles, RealEngine, RealWorker, person, rung
 
 SEED = int(os.environ.get("TOCSIN_SEED", "20261121"))
 KILLS = int(os.environ.get("TOCSIN_KILLS") or (200 if os.environ.get("CI", "").lower() in ("1", "true") else 40))
+KILLS_WITH_PREFECT = KILLS // 5
 A_STORM = 40
-"""Kills a storm; with TOCSIN_KILLS=200, as in CI, there are five storms."""
+"""Kills a storm at most: with TOCSIN_KILLS=200, as in CI, there are four without Prefect and one with it."""
 INCIDENTS = 100
-STORMS = [(SEED + number, min(A_STORM, KILLS - number * A_STORM)) for number in range(-(-KILLS // A_STORM))]
+
+
+def storms(kills: int) -> list[tuple[int, int]]:
+    """Seed and kills of each storm."""
+    return [(SEED + number, min(A_STORM, kills - done)) for number, done in enumerate(range(0, kills, A_STORM))]
+
 
 EMULATOR = Emulators("", "")
 
@@ -153,11 +160,11 @@ async def test_killed_or_stalled_during_an_acknowledgement_the_answer_counts_onc
 # --- the storm ---
 
 
-async def weather(storm: Storm, engine: RealEngine, kills: int, count: Counter[str]) -> None:
-    """Incidents and kills together, until both are over."""
-    killing = asyncio.create_task(kill_again_and_again(storm, engine, kills, count))
-    await storm.declares(INCIDENTS, over=kills * 1.2, go_on=lambda: not killing.done())
-    await killing
+async def weather(storm: Storm, killing: Awaitable[None], seconds: float) -> None:
+    """Incidents during these seconds, and kills, until both are over."""
+    killed = asyncio.ensure_future(killing)
+    await storm.declares(INCIDENTS, over=seconds, go_on=lambda: not killed.done())
+    await killed
 
 
 @pytest.fixture
@@ -173,24 +180,52 @@ def tell(capfd: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("seed", "kills"), STORMS)
+@pytest.mark.parametrize(("seed", "kills"), storms(KILLS - KILLS_WITH_PREFECT))
 async def test_a_storm_with_the_engine_killed_again_and_again(
     engines: Engines, carrier: Carrier, tell: Callable[[str], None], seed: int, kills: int
 ):
+    storm = await a_storm(seed, engines, carrier)
+    await weather(storm, kill_again_and_again(storm, storm.engine, kills, storm.killed), seconds=kills * 1.2)
+    await survived(storm, carrier, tell)
+
+
+@pytest.mark.slow
+@pytest.mark.prefect
+@pytest.mark.counterparty("prefect")
+@pytest.mark.timeout(900)
+async def test_a_storm_with_engine_worker_and_prefect_server_killed(
+    engines: Engines, carrier: Carrier, tell: Callable[[str], None], tmp_path: Path
+):
+    (tmp_path / "prefect").mkdir()
+    with a_prefect_server(tmp_path / "prefect") as server:
+        storm = await a_storm(SEED + 1000, engines, carrier)
+        worker = RealWorker(storm.engine, server.api_url).start()
+        try:
+            await worker.is_heard()
+            killing = kill_any_of_them(storm, storm.engine, worker, server, KILLS_WITH_PREFECT)
+            await weather(storm, killing, seconds=KILLS_WITH_PREFECT * 2.0)
+            count = await survived(storm, carrier, tell)
+        finally:
+            worker.kill()
+    assert set(count.kills) == {"engine", "worker", "Prefect server"}
+    assert count.by_flow, "no move was made by a flow: this storm had no Prefect"
+
+
+async def a_storm(seed: int, engines: Engines, carrier: Carrier) -> Storm:
     people = people_of_a_storm()
     rungs = [rung("ana", wait="3s"), rung("bob", wait="3s"), rung("cleo", wait="3s")]
     plan = PlanFiles(list(people.values()), rungs, ["dora"])
     engine = await engines.make(plan, twilio_url=carrier.url).up()
-    storm = Storm(seed, engine, carrier, people)
-    killed: Counter[str] = Counter()
+    return Storm(seed, engine, carrier, people)
 
-    await weather(storm, engine, kills, killed)
+
+async def survived(storm: Storm, carrier: Carrier, tell: Callable[[str], None]) -> Count:
+    """Let it settle, and count what the provider has."""
     await storm.settles(INCIDENTS)
-
     count = await storm.count(INCIDENTS)
-    count.kills = killed
-    tell(f"storm seed={seed}: {count}")
+    tell(f"storm seed={storm.seed}: {count}")
     assert not count.lost
     assert not count.doubled
     assert not count.after_charge
     assert not carrier.troubles
+    return count
