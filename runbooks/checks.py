@@ -155,7 +155,7 @@ def _routes(plan: Plan, sender: Integration, path: ModelPath) -> Iterator[Findin
         elif not route.match:
             catch_all = index
     if catch_all is None:
-        yield _warning(path, f"What matches no route of {sender.name!r} is refused; end with a route without 'match'.")
+        yield Finding(path, f"What matches no route of {sender.name!r} would vanish; end with a route without 'match'.")
 
 
 def _references(plan: Plan, directory: Directory) -> Iterator[Finding]:

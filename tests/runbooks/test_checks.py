@@ -138,6 +138,11 @@ ERRORS_IN_THE_PLAN = [
         ("integrations", 0, "routes", 0, "situation"),
         "'OUTAGES' is not one of the situations; did you mean 'OUTAGE'?",
     ),
+    (
+        {"integrations": [an_integration(routes=[{"match": {"a": "b"}, "situation": "OUTAGE"}])]},
+        ("integrations", 0, "routes"),
+        "What matches no route of 'monitor' would vanish; end with a route without 'match'.",
+    ),
     ({"executives": ["role:ceo"]}, ("executives", 0), "'role:ceo' is not a role in contacts.yaml."),
     ({"operators": ["ops"]}, ("operators", 0), "'ops' is not a contact in contacts.yaml."),
     ({"operators": ["nora", "nora"]}, ("operators", 1), "'nora' is called twice at once here."),
@@ -335,13 +340,6 @@ def test_a_route_behind_one_that_takes_everything_is_a_warning():
     routes = [{"situation": "OUTAGE"}, {"match": {"a": "b"}, "situation": "OUTAGE"}]
     assert warnings(a_plan(integrations=[an_integration(routes=routes)]), a_directory()) == [
         "This route is never reached: route 1 takes everything."
-    ]
-
-
-def test_an_integration_that_does_not_take_everything_is_a_warning():
-    routes = [{"match": {"a": "b"}, "situation": "OUTAGE"}]
-    assert warnings(a_plan(integrations=[an_integration(routes=routes)]), a_directory()) == [
-        "What matches no route of 'monitor' is refused; end with a route without 'match'."
     ]
 
 
