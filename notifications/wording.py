@@ -7,13 +7,14 @@ Keys are the same everywhere: voice 4 takes charge, 5 escalates, 6 passes, * rep
 import base64
 import hashlib
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contacts.directory import ChannelKind
-from incidents.ids import incident_number
+from incidents.ids import incident_number, parse_incident_id
 from incidents.severity import Severity
 from notifications.gsm7 import SMS_SEPTETS, fold, septets, shorten
 
@@ -116,7 +117,7 @@ def _sms_page(facts: PageFacts) -> str:
         if word
     )
     since = fold(f"{_choose(language, 'Since', 'Desde')} {local_time(facts.declared_at, facts.reader)}")
-    ending = f". {since}. {_sms_reply(facts)}"
+    ending = f". {since}. {_sms_reply(facts)}".rstrip()
     code = f" #{message_code(facts.message_id)}"
     room = SMS_SEPTETS - len(opening) - len(ending) - len(code) - 1
     page = f"{opening} {shorten(_sms_subject(facts), room)}{ending}"
@@ -130,7 +131,14 @@ def _sms_subject(facts: PageFacts) -> str:
     return f"{shorten(fold(facts.reason).rstrip(' .'), _SMS_REASON)}. {subject}"
 
 
+def _is_real(facts: PageFacts) -> bool:
+    """Whether there is an incident to answer for; a test page has none, and asks for nothing."""
+    return parse_incident_id(facts.incident) is not None
+
+
 def _sms_reply(facts: PageFacts) -> str:
+    if not _is_real(facts):
+        return ""
     if not facts.two_way:
         return f"{_choose(facts.reader.language, 'Answer', 'Conteste')}: tocsin ack {facts.incident}"
     number = incident_number(facts.incident)
@@ -156,23 +164,25 @@ def _voice_page(facts: PageFacts) -> str:
 
 
 def _before_the_title(facts: PageFacts) -> list[str]:
-    language, number, rank = facts.reader.language, incident_number(facts.incident), facts.severity.rank
+    language, rank = facts.reader.language, facts.severity.rank
+    number = incident_number(facts.incident) if _is_real(facts) else 0
     sentences = [
         _choose(language, "Drill. This is only a drill.", "Simulacro. Esto es solo un simulacro."),
         _choose(language, "You may have had this call before.", "Quizá ya recibió esta llamada."),
         _choose(language, "This is the Tocsin crisis line.", "Esta es la línea de crisis Tocsin."),
         _choose(language, f"Severity {rank}, incident {number}.", f"Gravedad {rank}, incidente {number}."),
     ]
-    said = (facts.drill, facts.possible_duplicate, True, True)
+    said = (facts.drill, facts.possible_duplicate, True, _is_real(facts))
     return [sentence for sentence, true in zip(sentences, said, strict=True) if true]
 
 
 def _after_the_title(facts: PageFacts) -> list[str]:
-    language, number = facts.reader.language, incident_number(facts.incident)
+    language = facts.reader.language
     sentences = [_since_spoken(facts)]
     if facts.reason:
         sentences.append(f"{_spoken(facts.reason, _VOICE_REASON)}.")
-    if not facts.two_way:
+    if _is_real(facts) and not facts.two_way:
+        number = incident_number(facts.incident)
         sentences.append(
             _choose(
                 language,
@@ -247,7 +257,10 @@ def _console_page(facts: PageFacts) -> str:
         (_choose(language, "Area", "Área"), _plain(facts.area or "")),
         (_choose(language, "Since", "Desde"), local_time(facts.declared_at, facts.reader)),
         (_choose(language, "Needs", "Pide"), _need(facts)),
-        (_choose(language, "Answer", "Conteste"), f"tocsin ack {facts.incident} --by {facts.contact}"),
+        (
+            _choose(language, "Answer", "Conteste"),
+            f"tocsin ack {facts.incident} --by {facts.contact}" if _is_real(facts) else "",
+        ),
         (_choose(language, "Page", "Página"), facts.link or ""),
     ]
     head = f"{opening}{facts.severity.value} {facts.incident}{duplicate}"
@@ -299,6 +312,20 @@ def not_understood(reader: Reader, incident: str | None = None) -> str:
         reader.language,
         f"Not understood. Reply {number}a to take it, {number}e to escalate, {number}p to pass, {number}c to resolve.",
         f"No se entiende. Responda {number}a tomo, {number}e escala, {number}p paso, {number}c resuelto.",
+    )
+
+
+def which_one(incidents: Sequence[str], key: str, reader: Reader) -> str:
+    """For an answer that could be meant for several incidents; `key` is its letter: nothing was changed."""
+    replies = [f"{incident_number(each)}{key}" for each in incidents]
+    listed = _choose(reader.language, " or ", " o ").join(replies)
+    return _choose(reader.language, f"Which one? Reply {listed}.", f"¿Cuál? Responda {listed}.")
+
+
+def nothing_to_answer(reader: Reader) -> str:
+    """The reply to an answer to a test page, or to word of trouble with Tocsin itself."""
+    return _choose(
+        reader.language, "Received. This message needs no answer.", "Recibido. Este mensaje no pide respuesta."
     )
 
 
@@ -386,6 +413,8 @@ def _subject(facts: PageFacts) -> str:
 def _need(facts: PageFacts) -> str:
     if facts.reason:
         return _plain(facts.reason)
+    if not _is_real(facts):
+        return _choose(facts.reader.language, "nothing", "nada")
     return _choose(facts.reader.language, "somebody to take charge", "alguien que se haga cargo")
 
 

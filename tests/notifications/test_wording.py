@@ -18,12 +18,14 @@ from notifications.wording import (
     Reader,
     already_taken,
     message_code,
+    nothing_to_answer,
     notice_text,
     page_text,
     recovered_by_itself,
     summary_text,
     update_text,
     voice_menu,
+    which_one,
 )
 
 SATURDAY = datetime(2026, 11, 21, 13, 5, tzinfo=UTC)
@@ -139,6 +141,30 @@ def test_a_drill_says_so_in_its_first_word():
     assert page_text(ChannelKind.VOICE, drill).startswith("Drill.")
     assert page_text(ChannelKind.SLACK, drill).startswith("DRILL *SEV1")
     assert page_text(ChannelKind.CONSOLE, drill).startswith("DRILL SEV1")
+
+
+@pytest.mark.parametrize("channel", ChannelKind)
+@pytest.mark.parametrize("two_way", [True, False])
+@pytest.mark.parametrize("incident", ["INC-0", "TEST"])
+def test_a_test_page_says_that_it_is_one_and_asks_for_no_answer(channel, two_way, incident):
+    title = "This is a test of your paging channel. Nothing is wrong."
+    trial = replace(PAGE, incident=incident, situation="Test page", title=title, drill=True, two_way=two_way)
+
+    text = page_text(channel, trial)
+
+    assert "Test page" in text
+    assert "Nothing is wrong" in text
+    assert not re.search(r"tocsin,? ack|Reply|Answer|incident 0|take charge", text)
+
+
+def test_an_answer_that_could_be_for_several_incidents_is_asked_which_one():
+    assert which_one(["INC-7", "INC-9"], "a", Reader()) == "Which one? Reply 7a or 9a."
+    assert which_one(["INC-7", "INC-9", "INC-12"], "c", SPANISH) == "¿Cuál? Responda 7c o 9c o 12c."
+
+
+def test_an_answer_to_a_message_that_wants_none_is_received():
+    assert nothing_to_answer(Reader()) == "Received. This message needs no answer."
+    assert nothing_to_answer(SPANISH) == "Recibido. Este mensaje no pide respuesta."
 
 
 def test_a_second_copy_is_marked_as_a_possible_duplicate():
