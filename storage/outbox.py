@@ -40,6 +40,10 @@ _COLUMNS = (
     "due_at, state, claim, attempts, provider_id, detail, created_at, updated_at"
 )
 _INSERT = f"INSERT INTO outbox ({_COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT (message_id) DO NOTHING"
+# Test pages and word of Tocsin's own trouble have no escalation.
+_PAGE_THAT_LEFT = (
+    "kind = 'page' AND escalation IS NOT NULL AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown')"
+)
 TERMINAL = ("failed", "stale", "delivered", "read")
 
 
@@ -176,14 +180,24 @@ def get(tx: Tx, message_id: str) -> OutboxRow | None:
 
 
 def latest_to(tx: Tx, address: str, incident_id: str | None = None) -> OutboxRow | None:
-    """The last page that left for this address, of one incident or of any."""
+    """The last page of an incident that left for this address, or may have left; of one incident or of any."""
     where, more = ("AND incident_id = ? ", (incident_id,)) if incident_id is not None else ("", ())
     row = tx.one(
-        f"SELECT {_COLUMNS} FROM outbox WHERE address = ? AND kind = 'page' AND state <> 'stale' {where}"
+        f"SELECT {_COLUMNS} FROM outbox WHERE address = ? AND {_PAGE_THAT_LEFT} {where}"
         "ORDER BY created_at DESC, message_id DESC LIMIT 1",
         (address, *more),
     )
     return None if row is None else _row(row)
+
+
+def open_incidents_paged(tx: Tx, address: str, since: float) -> list[str]:
+    """Open incidents of which a page left for this address since then, or may have left; the oldest first."""
+    rows = tx.all(
+        "SELECT id FROM incidents WHERE is_open = 1 AND id IN "
+        f"(SELECT incident_id FROM outbox WHERE address = ? AND created_at >= ? AND {_PAGE_THAT_LEFT}) ORDER BY number",
+        (address, since),
+    )
+    return [str(row[0]) for row in rows]
 
 
 def of_incident(tx: Tx, incident_id: str) -> list[OutboxRow]:

@@ -1,11 +1,15 @@
 """A row is claimed once, finished by its holder, and never leaves once it is stale."""
 
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 
+from incidents.commands import StandDown
 from storage import outbox
 from storage.outbox import OutboxRow
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 def row(message_id: str = "m1", **changes) -> OutboxRow:
@@ -114,10 +118,40 @@ def test_after_a_restore_nothing_that_waited_leaves_by_itself(box):
 
 
 def test_an_answer_without_a_number_is_for_the_last_page_to_that_address(box):
-    box(lambda tx: outbox.insert(tx, [row("m2", incident_id="INC-2", created_at=5.0)]))
-    box(lambda tx: outbox.insert(tx, [row("m3", kind="notice", incident_id="INC-3", created_at=9.0)]))
+    box(lambda tx: outbox.insert(tx, [row("m2", incident_id="INC-2", created_at=5.0, state="sent")]))
+    box(lambda tx: outbox.insert(tx, [row("m3", incident_id="INC-1", created_at=1.0, state="delivered")]))
+    box(lambda tx: outbox.insert(tx, [row("m4", kind="notice", incident_id="INC-3", created_at=9.0, state="sent")]))
     latest = box(lambda tx: outbox.latest_to(tx, "+12025550134"))
     assert latest.message_id == "m2"
     named = box(lambda tx: outbox.latest_to(tx, "+12025550134", "INC-1"))
-    assert named.message_id == "m1"
+    assert named.message_id == "m3"
     assert box(lambda tx: outbox.latest_to(tx, "+12025550100")) is None
+
+
+@pytest.mark.parametrize("gone", ["sending", "sent", "delivered", "read", "unknown"])
+@pytest.mark.parametrize("here", ["pending", "stale", "failed"])
+def test_an_answer_is_for_a_page_that_left_or_may_have_left(box, gone, here):
+    box(lambda tx: outbox.insert(tx, [row("m2", state=gone, created_at=5.0), row("m3", state=here, created_at=9.0)]))
+    assert box(lambda tx: outbox.latest_to(tx, "+12025550134")).message_id == "m2"
+
+
+def test_nobody_answers_to_a_test_page_or_to_word_of_tocsins_own_trouble(box):
+    trouble = row("m2", incident_id="TOCSIN", escalation=None, state="sent", created_at=5.0)
+    box(lambda tx: outbox.insert(tx, [trouble, dataclasses.replace(trouble, message_id="m3", incident_id="TEST")]))
+    assert box(lambda tx: outbox.latest_to(tx, "+12025550134")) is None
+
+
+def test_the_open_incidents_that_paged_an_address_lately_are_known(memory):
+    for _ in range(4):
+        memory.declare(NOW)
+    memory.apply(StandDown("a mistake", "person:ana"), NOW, "INC-3")
+    pages = {
+        "INC-1": row("m1", created_at=100.0, state="sent"),
+        "INC-2": row("m2", created_at=99.0, state="sent"),
+        "INC-3": row("m3", created_at=100.0, state="sent"),
+        "INC-4": row("m4", created_at=100.0, state="delivered"),
+    }
+    waiting = row("m5", incident_id="INC-2", created_at=101.0)
+    rows = [dataclasses.replace(each, incident_id=incident) for incident, each in pages.items()]
+    memory.do(lambda tx: outbox.insert(tx, [*rows, waiting]))
+    assert memory.do(lambda tx: outbox.open_incidents_paged(tx, "+12025550134", 100.0)) == ["INC-1", "INC-4"]

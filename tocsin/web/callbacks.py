@@ -5,19 +5,25 @@ command; the reply tells the person the truth about who has it. Providers get 20
 somebody would hear an error instead of a sentence.
 """
 
+from datetime import timedelta
 from urllib.parse import parse_qs, unquote
 
 from contacts.directory import Contact
 from engine.compose import reader_of
 from engine.services import Engine
 from incidents.errors import CommandRefused, UnknownIncident
+from incidents.ids import parse_incident_id
 from notifications.channel import Answer
-from notifications.wording import Language, not_understood
+from notifications.wording import Language, not_understood, nothing_to_answer, which_one
+from storage import outbox
 from storage.outbox import OutboxRow
 from tocsin.web.http import JSON, Reply, Scope, error_reply, header, json_reply
 
 XML = b"text/xml"
 LIMIT = 256 * 1024
+LATELY = timedelta(minutes=30)
+"""An answer without a number is asked which incident it means when several paged its sender within this time."""
+_LETTERS = {"acknowledge": "a", "escalate": "e", "pass": "p", "resolve": "c"}
 
 
 class Callbacks:
@@ -114,17 +120,35 @@ class _Twilio:
     async def _sms(self, form: dict[str, str]) -> str | None:
         """The reply to an inbound SMS; None to strangers, who learn nothing."""
         answer = self._webhooks.sms_answer(form)
-        contact = self._engine.contact_at(answer.sender or "")
+        sender = answer.sender or ""
+        row = await self._engine.latest_page_to(sender, answer.incident)
+        contact = self._who_answers(sender, row)
         if contact is None:
             return None
-        row = await self._engine.latest_page_to(answer.sender or "", answer.incident)
+        reader = reader_of(contact)
         incident = answer.incident or (None if row is None else row.incident_id)
         if answer.verb in ("unknown", "repeat") or incident is None:
-            return not_understood(reader_of(contact), incident)
+            return not_understood(reader, incident)
+        meant = [] if answer.incident is not None else self._paged_lately(sender)
+        if len(meant) > 1:
+            return which_one(meant, _LETTERS[answer.verb], reader)
         # Who names an incident need not have been paged for it: a colleague may have told them.
         message_id = None if row is None else row.message_id
         addressed = Answer(answer.verb, message_id, incident, answer.event_id, answer.sender)
         return await _carry_out(self._engine, addressed, contact, incident, "sms")
+
+    def _who_answers(self, sender: str, row: OutboxRow | None) -> Contact | None:
+        """Whom the page was for: two people may share a duty telephone. Not somebody who has given it back since."""
+        paged = None if row is None else self._engine.directory.contact(row.contact)
+        if paged is not None and any(channel.to == sender for channel in paged.channels):
+            return paged
+        return self._engine.contact_at(sender)
+
+    def _paged_lately(self, sender: str) -> list[str]:
+        since = self._engine.clock.now() - LATELY
+        return self._engine.database.read_now(
+            lambda tx: outbox.open_incidents_paged(tx, sender, since.timestamp()),
+        )
 
     def _action(self, row: OutboxRow) -> str:
         return f"{self._public_url}/twilio/gather/{row.message_id}"
@@ -132,6 +156,8 @@ class _Twilio:
 
 async def _carry_out(engine: Engine, answer: Answer, contact: Contact, incident_id: str, channel: str) -> str:
     """The sentence for the person, whether the rules allowed it or not."""
+    if parse_incident_id(incident_id) is None:
+        return nothing_to_answer(reader_of(contact))
     try:
         return await engine.answer(answer, contact, incident_id, channel)
     except (CommandRefused, UnknownIncident) as error:
