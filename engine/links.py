@@ -8,14 +8,17 @@ _DIGITS = 32  # hex digits, 128 bits
 
 
 class Links:
-    def __init__(self, secret: str, public_url: str | None) -> None:
+    """Links of one installation epoch: after a restore an earlier link answers for nothing."""
+
+    def __init__(self, secret: str, public_url: str | None, epoch: int = 1) -> None:
         self._secret = secret.encode()
+        self._epoch = str(epoch)
         self._public_url = public_url
         # Asked for twice a page: for its text and for its buttons.
         self.path = lru_cache(1024)(self._path)
 
     def signature(self, purpose: str, incident: str, contact: str) -> str:
-        text = "\n".join((purpose, incident, contact))
+        text = "\n".join((self._epoch, purpose, incident, contact))
         return hmac.digest(self._secret, text.encode(), "sha256").hex()[:_DIGITS]
 
     def is_signed(self, purpose: str, incident: str, contact: str, signature: str) -> bool:
