@@ -455,6 +455,8 @@ def _compensate(incident: Incident, command: c.Compensate, now: datetime) -> lis
         raise CommandRefused("An amount and a reason for paying nothing exclude each other.")
     if command.per_customer is not None and command.per_customer.amount <= 0:
         raise CommandRefused("An amount is more than zero; paying nothing is written with a reason code.")
+    if command.per_customer is not None and command.population_count < 1:
+        raise CommandRefused("Say how many customers this is for.")
     _required(command.population, "Name the customers whom this is for.")
     if len(command.rationale.strip()) < MINIMUM_RATIONALE:
         raise CommandRefused(

@@ -41,6 +41,11 @@ def test_the_total_counts_as_much_as_the_single_amount(resolved):
     resolved.incident().says("Compensation proposed by bob")
 
 
+def test_an_amount_for_nobody_is_refused_because_it_would_fit_any_total(resolved):
+    assert resolved.refuses("INC-1", resolved.pays("bob", eur("20"), 0)) == "Say how many customers this is for."
+    assert resolved.incident().lacks("has not been decided").state.proposal is None
+
+
 def test_above_the_limit_two_people_are_needed_whatever_the_authority_of_the_first(resolved):
     resolved.does("INC-1", resolved.pays("dora", eur("151"), 10))
     resolved.incident().says("Compensation proposed by dora")
