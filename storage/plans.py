@@ -1,11 +1,16 @@
 """Plans and directories by content hash, the installation's own facts, and who drives what."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from contacts.directory import Directory
 from runbooks.plan import Plan, plan_version
 from storage.database import Tx
+
+log = logging.getLogger("tocsin.storage")
 
 
 def store_plan(tx: Tx, plan: Plan, now: float) -> str:
@@ -19,8 +24,15 @@ def store_plan(tx: Tx, plan: Plan, now: float) -> str:
 
 
 def load_plan(tx: Tx, version: str) -> Plan | None:
+    """The plan of this version; None when there is none, or none that this Tocsin can still read."""
     row = tx.one("SELECT body FROM plans WHERE version = ?", (version,))
-    return None if row is None else Plan.model_validate_json(row[0])
+    if row is None:
+        return None
+    try:
+        return Plan.model_validate_json(row[0])
+    except ValidationError as error:
+        log.error("stored plan not read version=%s because=%s", version, error)
+        return None
 
 
 def store_directory(tx: Tx, directory: Directory, now: float) -> str:
