@@ -1,6 +1,7 @@
 """Puts a backup back. What it says about waiting messages is old: nothing of it leaves, all of it is decided again."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from storage.database import SqliteTx, Tx, connect
 from storage.migrate import HEAD, current_revision, migrate
 
 BY = "restore"
+_journal = logging.getLogger("tocsin.restore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,24 @@ def _make_old(draft: Path, epoch: int, now: datetime) -> int:
         tx.execute("UPDATE drivers SET live = 0")
         stale = outbox.make_all_stale(tx, now.timestamp())
         for incident_id in log.open_ids(tx):
-            _doubt(tx, incident_id, now)
+            _doubt_if_readable(tx, incident_id, now)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return stale
+
+
+def _doubt_if_readable(tx: Tx, incident_id: str, now: datetime) -> None:
+    """One log that cannot be read must not cost all the others: the engine's next look sets that incident aside."""
+    tx.execute("SAVEPOINT doubt")
+    try:
+        _doubt(tx, incident_id, now)
+    except sqlite3.OperationalError:  # the disk, not this log
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are put back
+        tx.execute("ROLLBACK TO doubt")
+        _journal.error("log not read incident=%s because=%s", incident_id, error)
+        log.set_next_due(tx, incident_id, now.timestamp())
+    tx.execute("RELEASE doubt")
 
 
 def _doubt(tx: Tx, incident_id: str, now: datetime) -> None:

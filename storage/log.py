@@ -161,7 +161,9 @@ def due_rows(tx: Tx, until: float, limit: int) -> list[IncidentRow]:
 
 
 def open_ids(tx: Tx) -> list[str]:
-    return [str(row[0]) for row in tx.all("SELECT id FROM incidents WHERE is_open = 1 ORDER BY number")]
+    """Open incidents, oldest first, without those that were set aside."""
+    rows = tx.all("SELECT id FROM incidents WHERE is_open = 1 AND quarantined IS NULL ORDER BY number")
+    return [str(row[0]) for row in rows]
 
 
 def all_ids(tx: Tx) -> list[str]:

@@ -64,6 +64,13 @@ def test_an_incident_that_cannot_be_read_is_set_aside_once(memory):
     assert memory.do(log.next_due) is None
 
 
+def test_an_incident_that_was_set_aside_is_not_among_the_open_ones(memory):
+    memory.declare(NOW)
+    memory.declare(NOW)
+    memory.do(lambda tx: log.quarantine(tx, "INC-1", "bad body"))
+    assert memory.do(log.open_ids) == ["INC-2"]
+
+
 def test_the_newest_incidents_come_first(memory):
     for minute in range(3):
         memory.declare(NOW + timedelta(minutes=minute))
