@@ -190,24 +190,24 @@ class Storm:
         return []
 
 
-async def kill_again_and_again(storm: Storm, engine: RealEngine, kills: int, count: Counter[str]) -> None:
-    """Kill the engine at random moments of its life, sometimes stalled before; each time it is started again."""
+async def kill_again_and_again(storm: Storm, kills: int) -> None:
+    """Kill the engine at random moments of its life, its start among them, sometimes stalled before."""
+    engine = storm.engine
     for _ in range(kills):
-        await asyncio.sleep(storm.random.uniform(0.0, 0.8))
+        await asyncio.sleep(storm.random.uniform(0.4, 2.2))
         if storm.random.random() < 0.15:
             engine.stall()
             await asyncio.sleep(storm.random.uniform(0.1, 1.0))
             engine.go_on()
             await asyncio.sleep(storm.random.uniform(0.0, 0.2))
         engine.kill()
-        count["engine"] += 1
-        await engine.up()
+        storm.killed["engine"] += 1
+        engine.start_soon()
         storm.calm_at = time.monotonic()
+    await engine.is_up()
 
 
-async def kill_any_of_them(
-    storm: Storm, engine: RealEngine, worker: RealWorker, server: PrefectServer, kills: int
-) -> None:
+async def kill_any_of_them(storm: Storm, worker: RealWorker, server: PrefectServer, kills: int) -> None:
     """Kill the engine most of the time, its worker and the Prefect server now and then, each of them at least once."""
     once = ["engine", "worker", "Prefect server"]
     rest = storm.random.choices(once, weights=[6, 3, 1], k=max(0, kills - len(once)))
@@ -218,8 +218,8 @@ async def kill_any_of_them(
         storm.killed[victim] += 1
         match victim:
             case "engine":
-                engine.kill()
-                await engine.up()
+                storm.engine.kill()
+                await storm.engine.up()
             case "worker":
                 worker.kill()
                 worker.start()

@@ -20,9 +20,9 @@ from tests.support.real_engine import Engines, Person, PlanFiles, RealEngine, Re
 
 SEED = int(os.environ.get("TOCSIN_SEED", "20261121"))
 KILLS = int(os.environ.get("TOCSIN_KILLS") or (200 if os.environ.get("CI", "").lower() in ("1", "true") else 40))
-KILLS_WITH_PREFECT = KILLS // 5
-A_STORM = 40
-"""Kills a storm at most: with TOCSIN_KILLS=200, as in CI, there are four without Prefect and one with it."""
+KILLS_WITH_PREFECT = KILLS // 10 + 4
+A_STORM = 90
+"""Kills a storm at most: with TOCSIN_KILLS=200, as in CI, there are two without Prefect and one with it."""
 INCIDENTS = 100
 
 
@@ -185,7 +185,7 @@ async def test_a_storm_with_the_engine_killed_again_and_again(
     engines: Engines, carrier: Carrier, tell: Callable[[str], None], seed: int, kills: int
 ):
     storm = await a_storm(seed, engines, carrier)
-    await weather(storm, kill_again_and_again(storm, storm.engine, kills, storm.killed), seconds=kills * 1.2)
+    await weather(storm, kill_again_and_again(storm, kills), seconds=kills * 1.2)
     await survived(storm, carrier, tell)
 
 
@@ -202,7 +202,7 @@ async def test_a_storm_with_engine_worker_and_prefect_server_killed(
         worker = RealWorker(storm.engine, server.api_url).start()
         try:
             await worker.is_heard()
-            killing = kill_any_of_them(storm, storm.engine, worker, server, KILLS_WITH_PREFECT)
+            killing = kill_any_of_them(storm, worker, server, KILLS_WITH_PREFECT)
             await weather(storm, killing, seconds=KILLS_WITH_PREFECT * 2.0)
             count = await survived(storm, carrier, tell)
         finally:

@@ -229,9 +229,12 @@ class RealEngine:
     def start(self, fault: str | None = None, **more: str) -> Self:
         """Returns when it says that it is ready to page, or when the fault has ended it before that."""
         self.start_soon(fault, **more)
+        return self._wait_until_ready(may_end=fault is not None)
+
+    def _wait_until_ready(self, *, may_end: bool = False) -> Self:
         end = time.monotonic() + READY_WITHIN
         while not self._is_ready():
-            if not self.runs and fault is not None:
+            if not self.runs and may_end:
                 return self
             assert self.runs, f"the engine ended by itself:\n{self.tail()}"
             assert time.monotonic() < end, f"not ready within {READY_WITHIN} s:\n{self.tail()}"
@@ -259,6 +262,10 @@ class RealEngine:
     async def up(self, fault: str | None = None, **more: str) -> Self:
         """`start` for a test in whose own loop the counterparties live."""
         return await asyncio.to_thread(self.start, fault, **more)
+
+    async def is_up(self) -> Self:
+        """Wait for one that was started a while ago."""
+        return await asyncio.to_thread(self._wait_until_ready)
 
     def kill(self) -> None:
         """SIGKILL; nothing of it is left when this returns. Does nothing when it is dead."""
