@@ -34,7 +34,9 @@ class PlanBook:
         """The plan of this version. One that cannot be read any more gives way to the active one: paging goes on."""
         known = self._plans.get(version)
         if known is None:
-            known = load_plan(tx, version) or self.plan
+            known = load_plan(tx, version)
+            if known is None:
+                return self.plan
             self._plans[version] = known
         return known
 

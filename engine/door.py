@@ -43,7 +43,7 @@ from runbooks.moves import (
 from runbooks.next_moves import executives_of, next_moves
 from runbooks.plan import Plan
 from storage import keys, log, outbox
-from storage.database import Tx
+from storage.database import DatabaseError, Tx
 from storage.outbox import OutboxRow
 
 COVER: dict[type, timedelta] = {
@@ -57,6 +57,9 @@ COVER: dict[type, timedelta] = {
     IssueSummary: timedelta(seconds=30),
 }
 """How long the engine leaves a due move to a live run before it makes it itself (architecture.md, sentence 6)."""
+
+CALLING = (PageContact, SkipRung, GiveUpOnReceipt, StartEscalation, StopEscalation)
+"""Moves of calling people: made at once when no live run drives the incident."""
 
 _MOST_PASSES = 50
 _CACHED = 1_000
@@ -107,10 +110,18 @@ class Change:
 class Door:
     """See the module. `by` is written into every event that a move makes: `engine` or `flow`."""
 
-    def __init__(self, composer: Composer, book: PlanBook, is_driven: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        composer: Composer,
+        book: PlanBook,
+        is_driven: Callable[[str], bool],
+        is_attended: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`is_driven` says whether a live run drives this incident; `is_attended`, whether any worker lives at all."""
         self._composer = composer
         self._book = book
         self._is_driven = is_driven
+        self._is_attended = is_attended
         self._cache: OrderedDict[str, Incident] = OrderedDict()
 
     # --- public: each in a transaction of the caller ---
@@ -134,7 +145,7 @@ class Door:
     def apply(self, tx: Tx, incident_id: str, command: c.Command, now: datetime) -> Change:
         """Carry out one command and whatever is due at once after it. Raises CommandRefused, UnknownIncident."""
         change = self._open(tx, incident_id)
-        change.add(*decide(change.after, command, _not_before(change.after, now)))
+        change.add(*decide(change.after, command, not_before(change.after, now)))
         return self._finish(tx, change, now)
 
     def append(self, tx: Tx, incident_id: str, events: Callable[[Incident], list[e.Event]], now: datetime) -> Change:
@@ -159,7 +170,7 @@ class Door:
         """An executive summary now, besides the cadence; the next one on the cadence counts from it."""
         change = self._open(tx, incident_id)
         recipients = executives_of(change.after, change.plan, self._book.directory)
-        at = _not_before(change.after, now)
+        at = not_before(change.after, now)
         briefing = self._summarise(change, change.after.summaries + 1, recipients, at, by)
         return self._finish(tx, change, now), briefing
 
@@ -232,9 +243,16 @@ class Door:
                 return
 
     def _allowance(self, now: datetime, *, driven: bool) -> May:
-        if not driven:
+        """Pages wait only for a run that drives; everything else for one that a living worker may still start."""
+        if not driven and not self._is_attended():
             return self._everything
-        return lambda move, incident: _is_first_page(move, incident) or now >= move.due_at + COVER[type(move)]
+
+        def may(move: Move, incident: Incident) -> bool:
+            if not driven and isinstance(move, CALLING):
+                return True
+            return _is_first_page(move, incident) or now >= move.due_at + COVER[type(move)]
+
+        return may
 
     @staticmethod
     def _everything(_move: Move, _incident: Incident) -> bool:
@@ -243,7 +261,7 @@ class Door:
     # --- making a move ---
 
     def _make(self, change: Change, move: Move, now: datetime, by: str) -> None:
-        at = _not_before(change.after, now)
+        at = not_before(change.after, now)
         before = len(change.rows)
         match move:
             case PageContact():
@@ -386,7 +404,7 @@ class Door:
 
     def _notices(self, change: Change, now: datetime) -> None:
         """People whose phones rang for a round that has ended without them are told why; owners, what is theirs."""
-        at = _not_before(change.after, now)
+        at = not_before(change.after, now)
         self._tell_owners(change, at)
         for event in list(change.events):
             if isinstance(event, e.Acknowledged) and event.escalation.isdigit():
@@ -453,6 +471,8 @@ def _read(tx: Tx, incident_id: str, version: int) -> Incident:
     """Fold the log. Raises Unreadable for whatever is wrong with it: one bad incident stops no other."""
     try:
         incident = fold(log.load_events(tx, incident_id))
+    except DatabaseError:
+        raise  # the storage's trouble, not this incident's
     except Exception as error:
         raise Unreadable(f"the log of {incident_id} cannot be folded: {type(error).__name__}: {error}") from error
     if incident is None:
@@ -500,7 +520,7 @@ def _paged_before(change: Change, escalation: str, *, besides: str | None) -> li
     return list(dict.fromkeys(told))
 
 
-def _not_before(incident: Incident, now: datetime) -> datetime:
+def not_before(incident: Incident, now: datetime) -> datetime:
     """Event times never decrease."""
     return now if incident.last_event_at is None else max(now, incident.last_event_at)
 

@@ -36,7 +36,8 @@ class Feed:
             self._waiters.add(waiter)
             try:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(waiter.wait(), seconds)
+                    async with asyncio.timeout(seconds):  # not wait_for: it can swallow a cancellation
+                        await waiter.wait()
             finally:
                 self._waiters.discard(waiter)
         return self._sequence, self.since(after)

@@ -4,6 +4,7 @@ Folding: a signal joins the incident that its key is open for; a new key declare
 transaction. A repeat of a firing signal is counted beside the log and costs one update.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,14 +19,16 @@ from signals.assess import Assessment, assess
 from signals.integration import Integration
 from signals.signal import Signal
 from storage import keys
-from storage.database import Tx
+from storage.database import DatabaseError, Tx
 
 _MOST_AT_ONCE = 1000
+
+log = logging.getLogger("tocsin.intake")
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What became of one signal: `declared`, `folded`, `counted`, `recovered`, `noted` or `dropped`."""
+    """What became of one signal: declared, folded, counted, recovered, noted, dropped, unrouted or failed."""
 
     outcome: str
     incident: str | None
@@ -38,12 +41,26 @@ class Intake:
         self._book = book
 
     def hear(self, tx: Tx, integration: Integration, signals: Sequence[Signal], now: datetime) -> list[Heard]:
-        """Take a body's signals in order, in the caller's transaction. One that fails fails the body."""
+        """Take a body's signals in order, in the caller's transaction. One that cannot be taken is `failed`."""
         repeated = self._only_repeats(tx, integration, signals)
         if repeated is not None:
             keys.count_again(tx, [key for key, _ in repeated], now.timestamp())
             return [Heard("counted", incident_id) for _, incident_id in repeated]
-        return [self._hear(tx, integration, signal, now) for signal in signals]
+        return [self._hear_one(tx, integration, signal, now) for signal in signals]
+
+    def _hear_one(self, tx: Tx, integration: Integration, signal: Signal, now: datetime) -> Heard:
+        """One signal in a savepoint of its own: whatever is wrong with it costs no other its page."""
+        tx.execute("SAVEPOINT signal")
+        try:
+            heard = self._hear(tx, integration, signal, now)
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("signal cannot be taken integration=%s key=%s", integration.name, signal.dedup_key)
+            tx.execute("ROLLBACK TO signal")
+            heard = Heard("failed", None)
+        tx.execute("RELEASE signal")
+        return heard
 
     def _only_repeats(
         self, tx: Tx, integration: Integration, signals: Sequence[Signal]
@@ -66,7 +83,8 @@ class Intake:
                 return None
             if assessment.severity.is_worse_than(Severity(open_key.severity)):
                 return None
-            if not _is_seen_to(self._door.load(tx, open_key.incident_id, version)):
+            incident = self._door.load(tx, open_key.incident_id, version)
+            if not _is_seen_to(incident) or incident.drill != self._is_drill(assessment):
                 return None
             found.append((key, open_key.incident_id))
         return found
@@ -93,8 +111,9 @@ class Intake:
     ) -> Heard:
         assessment = assess(signal, integration, self._usual)
         if assessment is None:
-            return Heard("dropped", None)
-        if known is None:
+            keys.keep_signal(tx, key, "", integration.name, signal.action, now.timestamp(), signal.body)
+            return Heard("unrouted", None)
+        if known is None or not self._is_of_its_kind(tx, known.incident_id, assessment):
             return self._declare(tx, integration, signal, key, assessment, now)
         worse = assessment.severity.is_worse_than(Severity(known.severity))
         if known.firing and not worse and self._needs_nothing(tx, known.incident_id):
@@ -177,6 +196,14 @@ class Intake:
 
     def _usual(self, situation: str) -> Severity:
         return self._book.plan.situations[situation].severity
+
+    def _is_drill(self, assessment: Assessment) -> bool:
+        return self._book.plan.situations[assessment.situation].drill
+
+    def _is_of_its_kind(self, tx: Tx, incident_id: str, assessment: Assessment) -> bool:
+        """A real signal never folds into a drill, nor a drill's into something real (invariant 11)."""
+        row = tx.one("SELECT drill FROM incidents WHERE id = ?", (incident_id,))
+        return row is not None and bool(row[0]) == self._is_drill(assessment)
 
     def _needs_nothing(self, tx: Tx, incident_id: str) -> bool:
         """Whether a repeat changes nothing: somebody has taken it, or people are being called (invariant 1)."""

@@ -8,13 +8,17 @@ provider is asked for half a minute whether it has the message.
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from contacts.directory import ChannelKind
 from engine.clock import Clock
-from engine.door import Change, Door
+from engine.door import Change, Door, not_before
 from incidents import commands as c
+from incidents import events as e
 from incidents.errors import (
+    CommandRefused,
     NotificationError,
     OutcomeUnknown,
     ProviderUnavailable,
@@ -25,11 +29,13 @@ from incidents.errors import (
 from incidents.events import PageFailure
 from notifications.channel import Channel, Message, Sent
 from storage import outbox
-from storage.database import Database, Tx
+from storage.database import Database, DatabaseError, Tx
 from storage.outbox import OutboxRow
 
 log = logging.getLogger("tocsin.pager")
 
+ASKED_AT_ONCE = 10
+"""Enquiries under way at once: they must not take the connections that pages need."""
 BUDGET = 8.0
 """Seconds that one provider call may take in all."""
 LEASE = 30.0
@@ -73,8 +79,11 @@ class Pager:
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._nudged = asyncio.Event()
+        self._busy: Counter[str] = Counter()
+        self._asking_at_once = asyncio.Semaphore(ASKED_AT_ONCE)
         self._fresh: list[OutboxRow] = []
         self._behind = True
+        self._looked_at = 0.0
         self.last_look_at = clock.monotonic()
 
     @property
@@ -99,14 +108,20 @@ class Pager:
         return len(rows)
 
     async def run(self) -> None:
+        """Until cancelled. Trouble with the storage is waited out: the rows are still there afterwards."""
         try:
             while True:
                 self._nudged.clear()
                 self.last_look_at = self._clock.monotonic()
-                started = await self._start_due()
-                if not started or len(self._sending) >= self._slots:
+                try:
+                    started = await self._start_due()
+                except (TocsinError, DatabaseError) as error:
+                    log.error("pages cannot be claimed error=%s", error)
+                    started, self._behind = False, True
+                if not started:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._nudged.wait(), LOOK_EVERY)
+                        async with asyncio.timeout(LOOK_EVERY):  # not wait_for: it can swallow a cancellation
+                            await self._nudged.wait()
         finally:
             for task in (*self._sending.values(), *self._asking.values()):
                 task.cancel()
@@ -122,28 +137,40 @@ class Pager:
     # --- claiming ---
 
     async def _start_due(self) -> bool:
-        free = self._slots - len(self._sending)
-        if free <= 0:
-            return False
         now = self._now()
-        wanted = self._wanted(now, free)
+        wanted = self._wanted(now)
         if not wanted:
             return False
         claimed = await self._database.write(lambda tx: outbox.claim(tx, wanted, self._name, now + LEASE, now))
         self._checkpoint("after claim")
         for row in claimed:
             task = asyncio.create_task(self._send(row))
+            self._busy[row.channel] += 1
             self._sending[row.message_id] = task
         return bool(claimed)
 
-    def _wanted(self, now: float, free: int) -> list[str]:
+    def _wanted(self, now: float) -> list[str]:
         """What to claim next, most pressing first. The table is read only when there may be more than is known."""
         fresh, self._fresh = self._fresh, []
-        if fresh and not self._behind and len(fresh) <= free:
-            return [row.message_id for row in sorted(fresh, key=_pressing) if row.due_at <= now]
-        waiting = self._database.read_now(lambda tx: outbox.due(tx, now, free))
-        self._behind = len(waiting) == free
-        return [row.message_id for row in waiting if row.message_id not in self._sending]
+        if fresh and not self._behind and now - self._looked_at < LOOK_EVERY:
+            waiting = [row for row in sorted(fresh, key=_pressing) if row.due_at <= now]
+        else:
+            full = [channel for channel, busy in self._busy.items() if busy >= self._slots]
+            waiting = self._database.read_now(lambda tx: outbox.due(tx, now, self._slots, full))
+            self._behind, self._looked_at = len(waiting) == self._slots, now
+        fitting = self._fitting(waiting)
+        self._behind = self._behind or len(fitting) < len(waiting)
+        return fitting
+
+    def _fitting(self, waiting: Sequence[OutboxRow]) -> list[str]:
+        """Those for which their own channel has a slot: a provider that hangs holds up no other."""
+        room = Counter({row.channel: self._slots for row in waiting}) - self._busy
+        fitting: list[str] = []
+        for row in waiting:
+            if room[row.channel] > 0 and row.message_id not in self._sending:
+                room[row.channel] -= 1
+                fitting.append(row.message_id)
+        return fitting
 
     async def sweep(self) -> None:
         """Claims of ours that have run out without a task behind them (the result could not be written)."""
@@ -165,6 +192,7 @@ class Pager:
             log.error("result not recorded message=%s error=%s", row.message_id, error)
         finally:
             self._sending.pop(row.message_id, None)
+            self._busy[row.channel] -= 1
             self._nudged.set()
 
     async def _hand_over(self, row: OutboxRow) -> Sent | NotificationError:
@@ -208,6 +236,9 @@ class Pager:
         if change is not None and not channel.gives_receipts:
             delivered = self._apply(tx, row, c.RecordDelivered(row.message_id, f"provider:{row.channel}"))
             return delivered or change
+        if change is not None and not change.after.escalations[row.escalation].live:
+            # Answered while the call was being placed: it must not ring.
+            change.cancel.append(replace(row, provider_id=sent.provider_id))
         return change
 
     def _failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> Change | None:
@@ -225,7 +256,31 @@ class Pager:
         else:
             state = "unknown" if isinstance(error, OutcomeUnknown) else "failed"
             outbox.finish(tx, row.message_id, self._name, state, None, str(error), now)
+            if row.kind == "update":
+                return self._update_failed(tx, row, str(error))
         return None
+
+    def _update_failed(self, tx: Tx, row: OutboxRow, because: str) -> Change | None:
+        """People wait for this update: the timeline says that it did not leave, and the commander is paged."""
+        now, by = self._clock.now(), f"provider:{row.channel}"
+        try:
+            change = self._door.append(
+                tx,
+                row.incident_id,
+                lambda incident: [
+                    e.PublicationFailed(
+                        at=not_before(incident, now), by=by, message_id=row.message_id, to=row.contact, because=because
+                    )
+                ],
+                now,
+            )
+            commander = change.after.commander
+            if commander is None or not change.after.status.is_open:
+                return change
+            why = f"an update did not reach {row.contact}: {because}"
+            return self._door.apply(tx, row.incident_id, c.PagePeople((commander,), why, by), now)
+        except (CommandRefused, UnknownIncident):
+            return None
 
     # --- doubt ---
 
@@ -265,7 +320,7 @@ class Pager:
 
     async def _recover(self, channel: Channel, row: OutboxRow) -> Sent | None:
         try:
-            async with asyncio.timeout(BUDGET):
+            async with self._asking_at_once, asyncio.timeout(BUDGET):
                 return await channel.recover(self._message(row))
         except (TimeoutError, NotificationError):
             return None

@@ -32,7 +32,7 @@ from engine.tick import Tick
 from engine.view import incident_view
 from incidents import commands as c
 from incidents import events as e
-from incidents.errors import CommandRefused, StaleDriver, UnknownIncident
+from incidents.errors import CommandRefused, Overloaded, PlanInvalid, StaleDriver, UnknownIncident
 from incidents.evolve import fold
 from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
@@ -91,6 +91,9 @@ class Engine:
         self.moves_made: Counter[tuple[str, str]] = Counter()
         self.signals_heard: Counter[str] = Counter()
         self.started = False
+        self.plan_trouble: str | None = None
+        """Why the plan folder is not what is in force, or None."""
+        self._absence: asyncio.Task[None] | None = None
 
     # --- life ---
 
@@ -98,20 +101,36 @@ class Engine:
         """Everything that can refuse to start, before a port is opened: home, lock, schema, plan, secrets."""
         self.home.prepare()
         self._lock = self.home.lock()
-        loaded = load_plan(self.config.plan)
         migrate(self.home.database)
         checkpoint = checkpoint_from(self.config.fault)
         self.checkpoint = checkpoint
         self.database = Database(self.home.database, checkpoint=checkpoint)
         self.database.start()
         self.token = self.home.token(self.config.api_token)
-        self.links = Links(self.home.secret(self.config.secret_key), self.config.public_url)
+        self.epoch = self.database.read_now(plans.epoch)
+        self.links = Links(self.home.secret(self.config.secret_key), self.config.public_url, self.epoch)
         self.channels: dict[ChannelKind, Channel] = build_channels(self.config.channels, self._stream)
-        self._activate(loaded)
+        self._activate(self._load_plan())
         self._wire(checkpoint)
 
+    def _load_plan(self) -> LoadedPlan:
+        """The plan folder; if somebody has left it broken, the last plan that was in force (and operators are told).
+
+        Raises PlanInvalid only where no plan was ever in force: an engine that restarts in a crisis must page.
+        """
+        try:
+            return load_plan(self.config.plan)
+        except PlanInvalid as error:
+            last = self.database.read_now(plans.last_active)
+            if last is None:
+                self.database.close()
+                self._release()
+                raise
+            self.plan_trouble = error.problems[0]
+            log.critical("the plan folder cannot be used; the last good plan is in force: %s", error)
+            return LoadedPlan(plan=last[0], directory=last[1], warnings=())
+
     def _wire(self, checkpoint: Callable[[str], None]) -> None:
-        self.epoch = self.database.read_now(plans.epoch)
         self.name = f"engine-{os.getpid()}-{random_token(3)}"
         composer = Composer(
             self.epoch,
@@ -120,7 +139,7 @@ class Engine:
             receipts=frozenset(kind.value for kind, channel in self.channels.items() if channel.gives_receipts),
         )
         self.composer = composer
-        self.door = Door(composer, self.book, self.presence.is_driven)
+        self.door = Door(composer, self.book, self.presence.is_driven, lambda: self.presence.anybody)
         self.intake = Intake(self.door, self.book)
         self.pager = Pager(
             self.database,
@@ -136,7 +155,6 @@ class Engine:
 
     async def start(self) -> None:
         """Take over what an earlier process left, and begin to page."""
-        await self.tick.note_absence()
         await self.pager.take_over()
         self._tasks = [
             asyncio.create_task(self.pager.run(), name="pager"),
@@ -145,7 +163,14 @@ class Engine:
         ]
         for task in self._tasks:
             task.add_done_callback(_fall)
+        self._absence = asyncio.create_task(self.tick.note_absence(), name="absence")
+        self._absence.add_done_callback(_fall)
         self.started = True
+        if self.plan_trouble is not None:
+            await self.page_operators(
+                f"plan-{digest(self.plan_trouble)[:8]}",
+                f"the plan folder cannot be used, the last good plan is in force: {self.plan_trouble}",
+            )
 
     def announce(self) -> None:
         """Tell the command line where we are, once the port is open."""
@@ -153,15 +178,20 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop paging in order: nothing new is claimed, what was decided is committed. A second call does nothing."""
-        for task in self._tasks:
+        running = [*self._tasks, *([] if self._absence is None else [self._absence])]
+        for task in running:
             task.cancel()
-        for task in self._tasks:
+        for task in running:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
         for channel in self.channels.values():
             await channel.close()
         await asyncio.to_thread(self.database.close)
+        self._release()
+
+    def _release(self) -> None:
+        """Let go of the home."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -170,8 +200,10 @@ class Engine:
         now = self.clock.now().timestamp()
 
         def work(tx: Tx) -> str:
-            plans.store_directory(tx, loaded.directory, now)
-            return plans.store_plan(tx, loaded.plan, now)
+            directory = plans.store_directory(tx, loaded.directory, now)
+            version = plans.store_plan(tx, loaded.plan, now)
+            plans.set_active(tx, version, directory)
+            return version
 
         version = self.database.write_now(work)
         self.book.activate(version, loaded.plan, loaded.directory)
@@ -180,6 +212,7 @@ class Engine:
     async def activate_plan(self) -> str:
         """Load the plan folder again. An invalid plan raises PlanInvalid and changes nothing."""
         loaded = await asyncio.to_thread(load_plan, self.config.plan)
+        self.plan_trouble = None
         version = await asyncio.to_thread(self._activate, loaded)
         await self.database.write(lambda tx: self._look_again(tx))
         self.tick.nudge()
@@ -233,7 +266,25 @@ class Engine:
         now = self.clock.now()
         parts = [signals[start : start + HEARD_AT_ONCE] for start in range(0, len(signals), HEARD_AT_ONCE)]
         heard = await asyncio.gather(*(self._hear(integration, part, now) for part in parts))
-        return [each for part in heard for each in part]
+        everything = [each for part in heard for each in part]
+        await self._answer_for(integration, everything)
+        return everything
+
+    async def _answer_for(self, integration: Integration, heard: Sequence[Heard]) -> None:
+        """Nothing accepted is lost: what could not be taken is sent again, and the operators are told."""
+        outcomes = {each.outcome for each in heard}
+        today = self.clock.now()
+        if "unrouted" in outcomes:
+            await self.page_operators(
+                f"unrouted-{integration.name}-{today:%Y%m%d}",
+                f"a signal of {integration.name} matches no route of the plan; it is kept, nobody is paged for it.",
+            )
+        if "failed" in outcomes:
+            await self.page_operators(
+                f"signal-{integration.name}-{today:%Y%m%d}",
+                f"a signal of {integration.name} cannot be taken; its sender is asked to send it again.",
+            )
+            raise Overloaded("One of these signals could not be taken; the others were. Send it again.", 30)
 
     async def _hear(self, integration: Integration, signals: Sequence[Signal], now: datetime) -> list[Heard]:
         heard = await self.database.write(lambda tx: self.intake.hear(tx, integration, signals, now), droppable=True)
@@ -327,6 +378,8 @@ class Engine:
             target = self.door.load(tx, into)
             if not target.status.is_open:
                 raise CommandRefused(f"{into} is {target.status}; merge into an incident that is open.")
+            if target.drill != self.door.load(tx, incident_id).drill:
+                raise CommandRefused("A drill and a real incident are never merged.")
             merged = self.door.apply(tx, incident_id, c.MergeInto(into, by), now)
             told = c.AddNote(f"{incident_id} was merged into this incident: {merged.after.title}", by)
             changes = [merged, self.door.apply(tx, into, told, now)]

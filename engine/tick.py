@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -20,7 +21,7 @@ from incidents.errors import TocsinError, UnknownIncident
 from incidents.state import Incident
 from storage import log as incident_log
 from storage import outbox, plans
-from storage.database import Database, Tx
+from storage.database import Database, DatabaseError, Tx
 
 log = logging.getLogger("tocsin.tick")
 
@@ -54,6 +55,24 @@ class Resident(Protocol):
     async def set_aside(self, incident_id: str, because: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The clocks at one look: `wall` as Tocsin goes by it, `held_back` what it refused of the computer's."""
+
+    wall: float
+    mono: float
+    held_back: float
+
+    @classmethod
+    def by(cls, clock: Clock) -> "_Seen":
+        return cls(clock.now().timestamp(), clock.monotonic(), clock.held_back)
+
+    def jump_until(self, now: "_Seen") -> float:
+        """Seconds by which the computer's wall clock jumped since."""
+        ours = (now.wall - self.wall) - (now.mono - self.mono)
+        return ours - (now.held_back - self.held_back)
+
+
 class Tick:
     def __init__(self, engine: Resident) -> None:
         self._engine = engine
@@ -70,10 +89,15 @@ class Tick:
         while True:
             self._nudged.clear()
             self.last_look_at = self._engine.clock.monotonic()
-            busy = await self._perform_due()
+            try:
+                busy = await self._perform_due()
+            except (TocsinError, DatabaseError) as error:
+                log.error("due moves cannot be read error=%s", error)
+                busy = False
             if not busy:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._nudged.wait(), LOOK_EVERY)
+                    async with asyncio.timeout(LOOK_EVERY):  # not wait_for: it can swallow a cancellation
+                        await self._nudged.wait()
 
     async def _perform_due(self) -> bool:
         engine = self._engine
@@ -96,7 +120,7 @@ class Tick:
             return False
         except UnknownIncident:
             return False
-        except TocsinError as error:
+        except (TocsinError, DatabaseError) as error:
             log.error("tick failed incident=%s error=%s", incident_id, error)
             return False
         except Exception as error:
@@ -118,25 +142,34 @@ class Tick:
 
     async def watch(self) -> None:
         """Every second: silent workers, expired claims, the disk, the clock; every 10 s a sign of life."""
-        engine = self._engine
-        wall, mono = engine.clock.now().timestamp(), engine.clock.monotonic()
-        alive_at = beat_at = mono
+        seen = _Seen.by(self._engine.clock)
+        self._alive_at = self._beat_at = seen.mono
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while True:
                 await asyncio.sleep(WATCH_EVERY)
-                now_wall, now_mono = engine.clock.now().timestamp(), engine.clock.monotonic()
-                await self._clock_jump((now_wall - wall) - (now_mono - mono))
-                wall, mono = now_wall, now_mono
-                await self._bury(now_mono)
-                await engine.pager.sweep()
-                engine.database.room_again()
-                await self._disk_alarm()
-                if now_mono - alive_at >= ALIVE_EVERY:
-                    alive_at = now_mono
-                    await self._sign_of_life(now_wall)
-                if engine.heartbeat_url is not None and now_mono - beat_at >= HEARTBEAT_EVERY:
-                    beat_at = now_mono
-                    await self._heartbeat(session, engine.heartbeat_url, now_wall)
+                now = _Seen.by(self._engine.clock)
+                try:
+                    await self._watch_once(session, seen, now)
+                except (TocsinError, DatabaseError) as error:
+                    log.error("the watch met trouble error=%s", error)
+                seen = now
+
+    async def _watch_once(self, session: aiohttp.ClientSession, before: "_Seen", now: "_Seen") -> None:
+        engine = self._engine
+        await self._clock_jump(before.jump_until(now))
+        await self._bury(now.mono)
+        await engine.pager.sweep()
+        engine.database.room_again()
+        await self._disk_alarm()
+        if now.mono - self._alive_at >= ALIVE_EVERY:
+            self._alive_at = now.mono
+            await self._sign_of_life(now.wall)
+        if engine.heartbeat_url is not None and now.mono - self._beat_at >= HEARTBEAT_EVERY:
+            self._beat_at = now.mono
+            await self._heartbeat(session, engine.heartbeat_url, now.wall)
+
+    _alive_at = 0.0
+    _beat_at = 0.0
 
     async def _bury(self, now: float) -> None:
         engine = self._engine
@@ -145,13 +178,15 @@ class Tick:
             dropped = await engine.database.write(partial(_drop_drivers, worker))
             for incident_id in dropped:
                 self._not_before.pop(incident_id, None)
-        last = engine.presence.last_worker_at or engine.presence.started_at
-        if not engine.presence.anybody and now - last > AWAY_ALARM and engine.presence.last_worker_at is not None:
+        last = engine.presence.last_worker_at
+        if engine.presence.anybody:
+            self._told_about_prefect = False
+        elif last is not None and now - last > AWAY_ALARM and not self._told_about_prefect:
+            self._told_about_prefect = True
             since = from_stamp(engine.clock.now().timestamp() - (now - last))
             await engine.page_operators(
                 f"prefect-away-{since:%Y%m%d%H%M}", f"Prefect is away since {since:%H:%M} UTC; the engine performs."
             )
-            engine.presence.last_worker_at = None
 
     async def _disk_alarm(self) -> None:
         engine = self._engine
@@ -163,6 +198,7 @@ class Tick:
             self._told_about_disk = False
 
     _told_about_disk = False
+    _told_about_prefect = False
 
     async def _clock_jump(self, jumped: float) -> None:
         """A jump of wall against monotonic time is recorded in every open incident."""

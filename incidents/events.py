@@ -259,6 +259,15 @@ class SummaryIssued(_Event):
     messages: tuple[str, ...] = ()
 
 
+class PublicationFailed(_Event):
+    """A published update did not leave."""
+
+    kind: Literal["PublicationFailed"] = "PublicationFailed"
+    message_id: str
+    to: str
+    because: str
+
+
 class NoticeQueued(_Event):
     """Somebody is told something that asks for no answer ("already taken", "recovered")."""
 
@@ -400,6 +409,7 @@ KnownEvent = (
     | NoteAdded
     | UpdatePublished
     | SummaryIssued
+    | PublicationFailed
     | NoticeQueued
     | DecisionRequested
     | DecisionMade

@@ -129,6 +129,7 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
             e.IncidentDeclared()
             | e.MachineAcknowledged()
             | e.NoteAdded()
+            | e.PublicationFailed()
             | e.NoticeQueued()
             | e.EngineWasAway()
             | e.ClockJumped()

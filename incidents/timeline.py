@@ -68,6 +68,8 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
             return f"Update {event.number} for {event.audience}: {event.text}{until}"
         case e.SummaryIssued():
             return f"Executive summary {event.number} went to {', '.join(event.recipients)}"
+        case e.PublicationFailed():
+            return f"The update did not reach {event.to}: {event.because}"
         case e.NoticeQueued():
             return f"{event.contact} is told by {event.channel}: {event.about}"
         case e.DecisionRequested():

@@ -28,6 +28,9 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 log = logging.getLogger("tocsin.storage")
 
+DatabaseError = sqlite3.Error
+"""What the driver raises when the storage itself is in trouble."""
+
 LONGEST_BATCH = 0.005
 """Seconds of work in one transaction, so that the loop goes on; a single work is never cut."""
 BALLAST_BYTES = 64 * 1024 * 1024
@@ -97,6 +100,12 @@ class _Outcome:
         else:
             future.set_result(self.result)
 
+    def tell_from_here(self) -> None:
+        """The same from another thread than the caller's loop."""
+        if self.work.future is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
+                self.work.future.get_loop().call_soon_threadsafe(self.tell)
+
 
 @dataclass(slots=True)
 class _Begun:
@@ -130,6 +139,7 @@ class Database:
         self._turn = threading.Lock()
         """Held from BEGIN to COMMIT, by whichever thread is at it."""
         self._committing = False
+        self._closed = False
         self._commits: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._reader: sqlite3.Connection | None = None
@@ -162,6 +172,8 @@ class Database:
 
     def close(self) -> None:
         """Commit what is queued, then close. A second call does nothing."""
+        with self._turn:  # the loop's last transaction has been committed once this is ours
+            self._closed = True
         if self._thread is not None:
             self._commits.put(None)
             self._thread.join()
@@ -169,7 +181,8 @@ class Database:
         if self._writer is not None:
             with self._turn:
                 while self._queue:
-                    self._finish(self._begin(self._next_batch()))
+                    for outcome in self._finish(self._begin(self._next_batch())):
+                        outcome.tell_from_here()
             self._writer.close()
             self._writer = None
         if self._reader is not None:
@@ -232,6 +245,10 @@ class Database:
             self._committing = False
             return
         self._turn.acquire()
+        if self._closed:
+            self._committing = False
+            self._turn.release()
+            return
         begun = self._begin(self._next_batch())
 
         def commit() -> None:
@@ -245,8 +262,12 @@ class Database:
         self._commits.put(commit)
 
     def _commit_for_ever(self) -> None:
-        while (commit := self._commits.get()) is not None:
-            commit()
+        try:
+            while (commit := self._commits.get()) is not None:
+                commit()
+        except BaseException:
+            log.critical("the committing thread died", exc_info=True)
+            os._exit(70)
 
     def _tell(self, outcomes: list[_Outcome], loop: asyncio.AbstractEventLoop) -> None:
         for outcome in outcomes:

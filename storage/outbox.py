@@ -77,11 +77,13 @@ def _values(row: OutboxRow) -> tuple[object, ...]:
     )
 
 
-def due(tx: Tx, now: float, limit: int) -> list[OutboxRow]:
-    """Pending rows whose time has come, most pressing first."""
+def due(tx: Tx, now: float, limit: int, besides: Sequence[str] = ()) -> list[OutboxRow]:
+    """Pending rows whose time has come, most pressing first, but for the channels in `besides`."""
+    others = f"AND channel NOT IN ({', '.join('?' * len(besides))}) " if besides else ""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM outbox WHERE state = 'pending' AND due_at <= ? ORDER BY priority, due_at LIMIT ?",
-        (now, limit),
+        f"SELECT {_COLUMNS} FROM outbox WHERE state = 'pending' AND due_at <= ? {others}"
+        "ORDER BY priority, due_at LIMIT ?",
+        (now, *besides, limit),
     )
     return [_row(row) for row in rows]
 

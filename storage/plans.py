@@ -45,6 +45,23 @@ def store_directory(tx: Tx, directory: Directory, now: float) -> str:
     return version
 
 
+def set_active(tx: Tx, plan: str, directory: str) -> None:
+    set_meta(tx, "active_plan", plan)
+    set_meta(tx, "active_directory", directory)
+
+
+def last_active(tx: Tx) -> tuple[Plan, Directory] | None:
+    """The plan and the directory that were in force last; None on a fresh home or when they cannot be read any more."""
+    plan = load_plan(tx, get_meta(tx, "active_plan") or "")
+    row = tx.one("SELECT body FROM directories WHERE version = ?", (get_meta(tx, "active_directory") or "",))
+    if plan is None or row is None:
+        return None
+    try:
+        return plan, Directory.model_validate_json(row[0])
+    except ValidationError:
+        return None
+
+
 def get_meta(tx: Tx, key: str) -> str | None:
     row = tx.one("SELECT value FROM meta WHERE key = ?", (key,))
     return None if row is None else str(row[0])

@@ -74,7 +74,7 @@ def test_what_was_never_triggered_can_neither_recover_nor_be_acknowledged(memory
     assert memory.hears(action, "ShopDown", NOW).outcome == "dropped"
 
 
-def test_a_signal_that_no_route_takes_is_dropped():
+def test_a_signal_that_no_route_takes_is_kept_and_said_to_be_unrouted():
     memory = Memory(crisis_plan(), everybody(), NOW)
     picky = Integration(
         name="picky",
@@ -83,7 +83,7 @@ def test_a_signal_that_no_route_takes_is_dropped():
         routes=(Route(match={"team": "shop"}, situation="SHOP_DOWN"),),
     )
     signal = Signal("trigger", "k", "something", "monitor", labels={"team": "blog"})
-    assert [each.outcome for each in memory.do(lambda tx: memory.intake.hear(tx, picky, [signal], NOW))] == ["dropped"]
+    assert [each.outcome for each in memory.do(lambda tx: memory.intake.hear(tx, picky, [signal], NOW))] == ["unrouted"]
 
 
 def test_the_first_route_that_matches_decides_and_its_own_severity_stands(memory):

@@ -19,6 +19,8 @@ HASTE = Pace(look_every=timedelta(seconds=0.2), linger=timedelta(0))
 class StandingClock:
     """Wall time that a test sets."""
 
+    held_back = 0.0
+
     def __init__(self, now: datetime = START) -> None:
         self.at = now
 

@@ -32,6 +32,7 @@ class MovableClock(SystemClock):
     """The real clock, put forward by hand."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.ahead = timedelta(0)
 
     def now(self) -> datetime:

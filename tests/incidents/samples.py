@@ -204,4 +204,9 @@ def one_of_each() -> list[e.Event]:
     )
     log.append(e.StoodDown(at=at(), by="person:ana", because="it was the test system"))
     log.append(e.Merged(at=at(), by="person:ana", into="INC-2"))
+    log.append(
+        e.PublicationFailed(
+            at=at(), by="provider:slack", message_id="1.INC-1.update-1.1", to="C0STATUS", because="not_in_channel"
+        )
+    )
     return log

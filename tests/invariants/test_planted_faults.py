@@ -237,7 +237,7 @@ FAULTS = (
     Fault(
         14,
         "engine/door.py",
-        "        if not driven:\n            return self._everything\n",
+        "        if not driven and not self._is_attended():\n            return self._everything\n",
         "",
         DOOR + "test_without_any_run_the_engine_makes_every_move_at_once",
     ),
