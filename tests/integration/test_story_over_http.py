@@ -171,10 +171,10 @@ async def the_rest_of_the_story(engine: RealEngine) -> None:
     assert "Next update by" in said
     assert (await engine.show())["next_update_by"] is not None
 
-    async def asked() -> bool:
-        return any(each["id"] == "phone" for each in (await engine.show())["decisions"])
+    async def asks(decision: str) -> bool:
+        return any(each["id"] == decision for each in (await engine.show())["decisions"])
 
-    await engine.eventually(asked, "the decision")
+    await engine.eventually(lambda: asks("phone"), "the decision")
     wrong = {"decision": "phone", "choice": "Perhaps", "because": "I cannot say."}
     assert "is not an option" in await engine.refuses("INC-1", "decide", "dora", **wrong)
     await engine.does("INC-1", "decide", "dora", decision="phone", choice="yes", because="It costs us nothing.")
@@ -182,6 +182,7 @@ async def the_rest_of_the_story(engine: RealEngine) -> None:
     await engine.does("INC-1", "resolve", "dora", note="The acquirer works again.")
     assert "Nobody has confirmed" in await engine.refuses("INC-1", "close", "dora")
     await engine.does("INC-1", "confirm", "dora", evidence="Bought a lamp with a card.")
+    await engine.eventually(lambda: asks("compensation"), "the question what the customers get")
     await what_the_customers_get(engine)
     assert "have not been told" in await engine.refuses("INC-1", "close", "dora")
     await engine.does("INC-1", "inform-customers", "dora", **informed)
