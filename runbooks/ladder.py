@@ -215,7 +215,8 @@ def _after_failure(
         return _Standing(due=(move,), departed_at=departed)
     unknown = [page for page in attempts if page.failure is PageFailure.UNKNOWN and not page.proven]
     repeated = any(page.possible_duplicate for page in attempts)
-    if not unknown or repeated:
+    reached = any(page.sent_at is not None and not page.failed for page in attempts)
+    if not unknown or repeated or reached:
         return _Standing(spent_at=failed_at, departed_at=departed)
     again_at = (unknown[-1].failed_at or unknown[-1].requested_at) + ENQUIRY
     channel = next((each for each in view.channels(latest.contact) if each.kind == unknown[-1].channel), None)
@@ -308,7 +309,7 @@ def _endless(
     latest = mine[-1]
     if latest.departed_at is None:
         return _Standing()
-    if latest.failed:
+    if all(page.failed for page in tries[-1]):
         tried = {page.channel for page in tries[-1]}
         untried = [channel for channel in channels if channel.kind not in tried]
         if untried:
@@ -330,7 +331,8 @@ def _tries(pages: Sequence[Page]) -> list[list[Page]]:
     """The pages of one contact on the last rung: a try goes through their channels while deliveries fail."""
     tries: list[list[Page]] = []
     for page in pages:
-        if tries and tries[-1][-1].failed and page.channel not in {each.channel for each in tries[-1]}:
+        # `failure`, not `failed`: the next channel was tried because this one was believed to have failed then.
+        if tries and tries[-1][-1].failure is not None and page.channel not in {each.channel for each in tries[-1]}:
             tries[-1].append(page)
         else:
             tries.append([page])

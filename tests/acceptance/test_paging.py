@@ -414,3 +414,18 @@ def test_a_plan_with_shorter_waits_counts_from_the_moment_of_replanning(world):
     world.no_phone_rings()
     world.passes(seconds=1)
     world.phone("bob").rings()
+
+
+def test_a_proof_that_comes_late_on_the_last_rung_causes_no_second_page_before_its_time(world):
+    world.given_plan(crisis_plan(rung("ana"), last=("dora",)), everybody(someone("dora", "sms", "voice")))
+    world.phone("ana").fails(PageFailure.REFUSED)
+    world.phone("dora").fails(PageFailure.UNKNOWN)
+    world.alert("ShopDown")
+    tried = [ring.row for ring in world.phone("dora").rang]
+    assert [row.channel for row in tried] == ["sms", "voice"]
+    world.does("INC-1", c.RecordDelivered(tried[0].message_id, "provider:sms"))
+    world.phone("dora").works_again()
+    world.passes(minutes=4)
+    assert len(world.phone("dora").rang) == 2
+    world.passes(minutes=2)
+    assert len(world.phone("dora").rang) == 3

@@ -1,5 +1,6 @@
 """The OpenAPI file that other programs read is the one that the engine serves."""
 
+from tocsin.web.api import authorised
 from tocsin.web.app import described_app
 from tocsin.web.openapi import FILE, render
 
@@ -18,3 +19,9 @@ def test_every_command_of_the_api_is_described() -> None:
     schemas = described_app().openapi()["components"]["schemas"]
 
     assert {"AcknowledgeOrder", "CompensateOrder", "CloseOrder", "ReplanOrder"} <= set(schemas)
+
+
+def test_the_description_is_shown_only_with_the_token() -> None:
+    route = next(each for each in described_app().routes if getattr(each, "path", "") == "/api/v1/openapi.json")
+
+    assert authorised in [need.call for need in route.dependant.dependencies]  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from engine.clock import from_stamp
@@ -249,6 +250,12 @@ async def backup(engine: EngineHere, order: o.BackupOrder) -> dict[str, Any]:
     except OSError as error:
         raise CommandRefused(f"{target} cannot be written: {error.strerror}") from error
     return {"path": str(target), "bytes": size}
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> JSONResponse:
+    """The description of this API, for programs that generate their client from it."""
+    return JSONResponse(request.app.openapi())
 
 
 # --- for workers ---

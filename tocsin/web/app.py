@@ -48,7 +48,7 @@ def build_app(engine: Engine) -> ASGIApp:
 
 def described_app() -> FastAPI:
     """The routes that the OpenAPI file describes, without an engine behind them."""
-    app = FastAPI(title="Tocsin", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app = FastAPI(title="Tocsin", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     _routes(app)
     api.include(app)
     describe(app)
