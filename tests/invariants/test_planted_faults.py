@@ -111,8 +111,8 @@ FAULTS = (
     Fault(
         7,
         "runbooks/ladder.py",
-        "    if not unknown or repeated or reached:\n        return _Standing(spent_at=failed_at, departed_at=departed)\n",
-        "    if not unknown or repeated or reached:\n        return _Standing(departed_at=failed_at)\n",
+        " or repeated or reached:\n        return _Standing(spent_at=failed_at, departed_at=departed)\n",
+        " or repeated or reached:\n        return _Standing(departed_at=failed_at)\n",
         PAGING + "test_when_no_channel_is_left_the_next_rung_is_called_at_once",
     ),
     Fault(

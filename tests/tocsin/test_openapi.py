@@ -24,4 +24,4 @@ def test_every_command_of_the_api_is_described() -> None:
 def test_the_description_is_shown_only_with_the_token() -> None:
     route = next(each for each in described_app().routes if getattr(each, "path", "") == "/api/v1/openapi.json")
 
-    assert authorised in [need.call for need in route.dependant.dependencies]  # type: ignore[attr-defined]
+    assert authorised in [need.dependency for need in route.dependencies]  # type: ignore[attr-defined]
