@@ -1,6 +1,6 @@
 """The OpenAPI file that other programs read is the one that the engine serves."""
 
-from tocsin.web.api import authorised
+from tocsin.web.api import authorised, router
 from tocsin.web.app import described_app
 from tocsin.web.openapi import FILE, render
 
@@ -22,6 +22,6 @@ def test_every_command_of_the_api_is_described() -> None:
 
 
 def test_the_description_is_shown_only_with_the_token() -> None:
-    route = next(each for each in described_app().routes if getattr(each, "path", "") == "/api/v1/openapi.json")
+    route = next(each for each in router.routes if getattr(each, "path", "") == "/api/v1/openapi.json")
 
     assert authorised in [need.dependency for need in route.dependencies]  # type: ignore[attr-defined]
