@@ -352,6 +352,12 @@ def summary(incident: str) -> Request[str]:
     return Request("GET", f"{_incident(incident)}/summary", lambda answer: str(answer["text"]))
 
 
+def proposal(impact: int, fault: int, **more: str) -> Request[dict[str, Any]]:
+    """What the goodwill matrix gives one customer; decides nothing."""
+    query = {"impact": str(impact), "fault": str(fault), **more}
+    return Request("GET", "/api/v1/compensation/proposal", _read_as_it_is, query=query)
+
+
 def link(incident: str, contact: str, purpose: str = "answer") -> Request[str]:
     """A signed single-purpose link to the incident's page."""
     query = {"purpose": purpose, "contact": contact}

@@ -56,6 +56,7 @@ ENTRIES: dict[str, Entry] = {
     "link": Entry(_LOOK, "look", "A signed link to an incident's page for one person."),
     "resolve": Entry(_DECIDE, "end", "It works again."),
     "confirm": Entry(_DECIDE, "end", "Seen from the customers' side, it works again."),
+    "suggest": Entry(_DECIDE, "end", "What the goodwill matrix gives one customer."),
     "decide": Entry(_DECIDE, "end", "Decide a question, or what the customers get."),
     "approve": Entry(_DECIDE, "end", "Approve a proposed compensation."),
     "inform": Entry(_DECIDE, "end", "Record that the customers were told the outcome."),

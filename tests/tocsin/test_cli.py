@@ -355,3 +355,15 @@ def test_every_command_documents_its_flags():
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, (name, parameter.name)
+
+
+def test_the_goodwill_matrix_can_be_asked_before_anything_is_decided(tocsin):
+    said = tocsin("suggest", "--impact", 2, "--fault", 3, "--prior-failures", 2)
+
+    assert said.exit_code == 0
+    assert said.stdout.startswith("150.00 EUR")
+    assert "- I2 and F3: 100 EUR" in said.stdout
+
+
+def test_severe_harm_has_no_table(tocsin):
+    assert "Legal assesses each case" in tocsin("suggest", "--impact", 5, "--fault", 3).stdout

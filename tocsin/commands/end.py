@@ -2,9 +2,9 @@
 
 import click
 
-from engine.client import command
+from engine.client import command, proposal
 from incidents.money import NoCompensationReason
-from tocsin.commands.options import Desk, by_somebody, the_incident
+from tocsin.commands.options import Desk, at_the_engine, by_somebody, print_json, the_incident
 
 
 @click.command()
@@ -140,6 +140,27 @@ def stand_down(desk: Desk, incident: str, because: str) -> None:
     desk.say(desk.client.ask(command(incident, "stand-down", by=desk.by, because=because)))
 
 
+@click.command()
+@click.option(
+    "--impact", type=click.IntRange(0, 5), required=True, help="0 trivial, 2 a lost day, 3 an event lost, 5 severe."
+)
+@click.option("--fault", type=click.IntRange(0, 3), required=True, help="0 not ours, 1 shared, 2 ours, 3 preventable.")
+@click.option("--prior-failures", type=click.IntRange(0, 1000), default=0, help="Of the last twelve months.")
+@click.option("--vulnerable", is_flag=True, help="The person is vulnerable: one level higher.")
+@at_the_engine
+def suggest(desk: Desk, impact: int, fault: int, prior_failures: int, vulnerable: bool) -> None:
+    """What the goodwill matrix gives one customer. It decides nothing: `tocsin decide INC-7 compensation` does."""
+    more = {"prior_failures": str(prior_failures), "vulnerable": str(vulnerable).lower()}
+    proposed = desk.client.ask(proposal(impact, fault, **more))
+    if desk.as_json:
+        print_json(proposed)
+        return
+    money = proposed["per_customer"]
+    click.echo(proposed["form"] if money is None else f"{money['amount']} {money['currency']} and {proposed['form']}")
+    for reason in proposed["because"]:
+        click.echo(f"- {reason}")
+
+
 COMMANDS: dict[str, click.Command] = {
-    each.name or "": each for each in (resolve, confirm, decide, approve, inform, close, reopen, stand_down)
+    each.name or "": each for each in (suggest, resolve, confirm, decide, approve, inform, close, reopen, stand_down)
 }

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from customers.compensation import Fault, Impact, propose
 from engine.clock import from_stamp
 from engine.services import Engine
 from engine.status import status_of
@@ -185,6 +186,30 @@ def _maker(  # noqa: C901, PLR0912 - one line an order
         case _:
             raise CommandRefused(f"There is no command {type(order).__name__}.")
     return lambda _incident, _now: made
+
+
+@router.get("/compensation/proposal")
+async def propose_compensation(
+    impact: Annotated[int, Query(ge=0, le=5)],
+    fault: Annotated[int, Query(ge=0, le=3)],
+    prior_failures: Annotated[int, Query(ge=0, le=1000)] = 0,
+    channels_exhausted: bool = False,
+    vulnerable: bool = False,
+) -> dict[str, Any]:
+    """What the goodwill matrix gives one customer of a group that was hit alike. It decides nothing."""
+    proposed = propose(
+        Impact(impact),
+        Fault(fault),
+        prior_failures=prior_failures,
+        channels_exhausted=channels_exhausted,
+        vulnerable=vulnerable,
+    )
+    return {
+        "per_customer": None if proposed.per_customer is None else proposed.per_customer.model_dump(mode="json"),
+        "form": proposed.form,
+        "individual": proposed.individual,
+        "because": list(proposed.because),
+    }
 
 
 @router.get("/messages/{message_id}")
