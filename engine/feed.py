@@ -12,6 +12,7 @@ class Feed:
         self._sequence = 0
         self._changed: OrderedDict[str, int] = OrderedDict()
         self._waiters: set[asyncio.Event] = set()
+        self._closed = False
 
     @property
     def sequence(self) -> int:
@@ -26,12 +27,18 @@ class Feed:
         for waiter in self._waiters:
             waiter.set()
 
+    def close(self) -> None:
+        """Whoever waits is answered now, and nobody waits any more: the engine is leaving."""
+        self._closed = True
+        for waiter in self._waiters:
+            waiter.set()
+
     def since(self, after: int) -> list[str]:
         return [incident_id for incident_id, at in self._changed.items() if at > after]
 
     async def wait(self, after: int, seconds: float) -> tuple[int, list[str]]:
         """The ids that changed after `after`; waits up to `seconds` for the first. An empty list is an answer."""
-        if self._sequence <= after:
+        if self._sequence <= after and not self._closed:
             waiter = asyncio.Event()
             self._waiters.add(waiter)
             try:

@@ -751,7 +751,11 @@ def _report_command(report: DeliveryReport, by: str) -> c.Command | None:
 
 
 def _with_promise(text: str, until: datetime | None) -> str:
-    return text if until is None else f"{text} Next update by {until:%H:%M} UTC."
+    if until is None:
+        return text
+    sentence = text.rstrip()
+    stop = "" if sentence.endswith((".", "!", "?", "…")) else "."
+    return f"{sentence}{stop} Next update by {until:%H:%M} UTC."
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:

@@ -76,6 +76,18 @@ def serve(settings: Settings) -> int:
         return runner.run(_run(engine, uvicorn_config, listener))
 
 
+class _Server(uvicorn.Server):
+    """Answers those who wait for news before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+        super().__init__(config)
+        self._engine = engine
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._engine.feed.close()
+        await super().shutdown(sockets)
+
+
 async def _run(engine: Engine, config: uvicorn.Config, listener: socket.socket) -> int:
     await engine.start()
     engine.announce()
@@ -83,7 +95,7 @@ async def _run(engine: Engine, config: uvicorn.Config, listener: socket.socket) 
     # uvicorn sends itself the signal again once it has stopped: it must not end us before the engine has.
     for stopping in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stopping, lambda *_: None)
-    server = uvicorn.Server(config)
+    server = _Server(config, engine)
     log.info("ready to page url=%s pid=%d plan=%s", engine.config.url, os.getpid(), engine.book.version)
     try:
         await server.serve(sockets=[listener])
