@@ -18,14 +18,14 @@ from engine.answers import sentence_for
 from engine.book import PlanBook
 from engine.briefing import Briefing, brief
 from engine.clock import Clock, random_token
-from engine.compose import Composer, digest, reader_of
+from engine.compose import Composer, digest
 from engine.door import Change, Door, Performed
 from engine.faults import checkpoint_from
 from engine.feed import Feed
 from engine.home import Home
 from engine.intake import Heard, Intake
 from engine.links import Links
-from engine.operators import page_operators
+from engine.outside import page_operators, trial_row
 from engine.pager import Pager
 from engine.presence import Presence
 from engine.tick import Tick
@@ -39,7 +39,6 @@ from incidents.severity import Severity
 from incidents.state import Incident
 from notifications.channel import Answer, Channel, DeliveryReport
 from notifications.channels import ChannelSettings, build_channels
-from notifications.wording import PageFacts, message_code, page_text
 from runbooks.loader import LoadedPlan, load_plan
 from runbooks.moves import Moves, kind_of
 from runbooks.next_moves import executives_of
@@ -57,7 +56,6 @@ FOUR_EYES_ABOVE = Decimal(150)
 """Per customer; above it somebody else must approve (domain.md 4.3)."""
 HEARD_AT_ONCE = 25
 """Signals in one work; it holds up the loop while it runs."""
-READY_TO_HELP = "TEST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,45 +595,10 @@ class Engine:
         if not channels:
             raise CommandRefused(f"{contact.name} has no channel {channel_kind}.")
         channel = channels[0]
-        now = self.clock.now()
-        message_id = f"{self.epoch}.{READY_TO_HELP}.{contact.id}.{channel.kind}.{int(now.timestamp() * 1000)}"
-        text = page_text(
-            ChannelKind(channel.kind),
-            PageFacts(
-                message_id=message_id,
-                incident="INC-0",
-                severity=Severity.SEV4,
-                situation="Test page",
-                title="This is a test of your paging channel. Nothing is wrong.",
-                declared_at=now,
-                contact=contact.id,
-                name=contact.name,
-                rung=1,
-                reader=reader_of(contact),
-                drill=True,
-                two_way=False,
-            ),
-        )
-        row = OutboxRow(
-            message_id=message_id,
-            incident_id=READY_TO_HELP,
-            escalation=None,
-            kind="page",
-            channel=channel.kind,
-            contact=contact.id,
-            address=channel.to,
-            language=contact.language,
-            text=text,
-            code=message_code(message_id),
-            drill=True,
-            priority=5,
-            due_at=now.timestamp(),
-            created_at=now.timestamp(),
-            updated_at=now.timestamp(),
-        )
+        row = trial_row(self.epoch, contact, channel, self.clock.now())
         await self.database.write(lambda tx: outbox.insert(tx, [row]))
         self.pager.nudge()
-        return message_id, f"A test page goes to {contact.name} by {channel.kind}."
+        return row.message_id, f"A test page goes to {contact.name} by {channel.kind}."
 
     # --- drivers ---
 

@@ -79,7 +79,6 @@ class Tick:
         self._nudged = asyncio.Event()
         self._not_before: dict[str, float] = {}
         self.last_look_at = engine.clock.monotonic()
-        self.lateness: list[float] = []
 
     def nudge(self) -> None:
         self._nudged.set()
