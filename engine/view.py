@@ -8,8 +8,9 @@ from engine.clock import from_stamp
 from incidents.events import Event
 from incidents.state import Incident, StepState, missing_to_close
 from incidents.timeline import sentence
+from runbooks.forecast import forecast
 from runbooks.moves import AskDecision, Move, OpenStep, PageContact, kind_of
-from runbooks.next_moves import is_quiet, next_moves, owed_update_by
+from runbooks.next_moves import is_quiet, owed_update_by
 from runbooks.plan import Plan
 from storage.log import IncidentRow
 
@@ -247,11 +248,5 @@ def move_view(move: Move) -> dict[str, Any]:
 
 
 def _next(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> list[dict[str, Any]]:
-    """What happens next when nobody acts: what is due, then the next moment at which something will be."""
-    moves = next_moves(incident, plan, directory, now)
-    found = [{"at": stamp(move.due_at), **move_view(move)} for move in moves.due]
-    if moves.wake_at is not None:
-        later = next_moves(incident, plan, directory, moves.wake_at)
-        known = {move.key for move in moves.due}
-        found.extend({"at": stamp(moves.wake_at), **move_view(move)} for move in later.due if move.key not in known)
-    return found
+    """What happens next when nobody acts, with its times."""
+    return [{"at": stamp(at), **move_view(move)} for at, move in forecast(incident, plan, directory, now)]

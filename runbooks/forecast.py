@@ -1,0 +1,104 @@
+"""What will happen when nobody acts: the moves to come, with their times. Pure; the same `next_moves`, in assumed time.
+
+Every page is assumed to leave and to be delivered at once, and nobody to answer.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from contacts.directory import Directory
+from incidents import events as e
+from incidents.evolve import fold
+from incidents.state import Incident
+from runbooks.moves import (
+    AskDecision,
+    GiveUpOnReceipt,
+    IssueSummary,
+    Move,
+    OpenStep,
+    PageContact,
+    SkipRung,
+    StartEscalation,
+    StopEscalation,
+)
+from runbooks.next_moves import next_moves
+from runbooks.plan import Plan
+
+HORIZON = timedelta(hours=1)
+"""How far ahead people want to see on the worst day of their year."""
+MOST = 30
+_FORECAST = "forecast"
+
+
+def forecast(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> list[tuple[datetime, Move]]:
+    """(when, move) in order, at most MOST of them and none later than HORIZON; empty when nothing is to come."""
+    found: list[tuple[datetime, Move]] = []
+    state, at = incident, now
+    while len(found) < MOST:
+        moves = next_moves(state, plan, directory, at)
+        for move in moves.due:
+            found.append((max(at, move.due_at), move))
+            state = fold(_assumed(move, at), state) or state
+        if moves.due:
+            continue
+        if moves.wake_at is None or moves.wake_at > now + HORIZON:
+            break
+        at = moves.wake_at
+    return found[:MOST]
+
+
+def _assumed(move: Move, at: datetime) -> Iterator[e.Event]:
+    """The events that making this move would leave behind."""
+    by = _FORECAST
+    match move:
+        case PageContact():
+            message_id = f"{_FORECAST}.{move.key}"
+            yield e.PageRequested(
+                at=at,
+                by=by,
+                message_id=message_id,
+                escalation=move.escalation,
+                rung=move.rung,
+                contact=move.contact,
+                contact_index=move.contact_index,
+                attempt=move.attempt,
+                channel=move.channel,
+                due_at=move.due_at,
+            )
+            yield e.PageSent(at=at, by=by, message_id=message_id)
+            yield e.PageDelivered(at=at, by=by, message_id=message_id)
+        case SkipRung():
+            yield e.RungSkipped(at=at, by=by, escalation=move.escalation, rung=move.rung, because=move.because)
+        case GiveUpOnReceipt():
+            yield e.PageFailed(at=at, by=by, message_id=move.message_id, failure=e.PageFailure.NO_RECEIPT)
+        case StartEscalation():
+            yield e.EscalationStarted(
+                at=at,
+                by=by,
+                escalation=move.escalation,
+                escalation_kind=move.kind,
+                subject=move.subject,
+                because=move.because,
+                due_at=move.due_at,
+            )
+        case StopEscalation():
+            yield e.EscalationStopped(at=at, by=by, escalation=move.escalation, because=move.because)
+        case OpenStep():
+            yield e.StepOpened(
+                at=at, by=by, step=move.step, title=move.step_title, owner=move.owner, due_at=move.step_due_at
+            )
+        case AskDecision():
+            yield e.DecisionRequested(
+                at=at,
+                by=by,
+                decision=move.decision,
+                question=move.question,
+                options=move.options,
+                decider=move.decider,
+                due_at=move.decide_by,
+            )
+        case IssueSummary():
+            yield e.SummaryIssued(at=at, by=by, number=move.number, recipients=move.recipients, text_sha256="")
+        case _:
+            assert_never(move)
