@@ -39,6 +39,7 @@ from runbooks.moves import (
     SkipRung,
     StartEscalation,
     StopEscalation,
+    recorded,
 )
 from runbooks.next_moves import executives_of, next_moves
 from runbooks.plan import Plan
@@ -266,33 +267,15 @@ class Door:
         match move:
             case PageContact():
                 self._page(change, move, at, by)
-            case SkipRung():
-                change.add(
-                    e.RungSkipped(at=at, by=by, escalation=move.escalation, rung=move.rung, because=move.because)
-                )
             case GiveUpOnReceipt():
                 gave_up = c.RecordFailed(move.message_id, e.PageFailure.NO_RECEIPT, "no receipt in 60 s", by)
                 change.add(*decide(change.after, gave_up, at))
-            case StartEscalation():
-                change.add(
-                    e.EscalationStarted(
-                        at=at,
-                        by=by,
-                        escalation=move.escalation,
-                        escalation_kind=move.kind,
-                        subject=move.subject,
-                        because=move.because,
-                        due_at=move.due_at,
-                    )
-                )
-            case StopEscalation():
-                change.add(e.EscalationStopped(at=at, by=by, escalation=move.escalation, because=move.because))
-            case OpenStep():
-                self._open_step(change, move, at, by)
             case AskDecision():
                 self._ask(change, move, at, by)
             case IssueSummary():
                 self._summarise(change, move.number, move.recipients, at, by)
+            case SkipRung() | StartEscalation() | StopEscalation() | OpenStep():
+                change.add(recorded(move, at, by))
         change.performed.append(Performed(move, by, tuple(row.message_id for row in change.rows[before:])))
 
     def _page(self, change: Change, move: PageContact, at: datetime, by: str) -> None:
@@ -316,32 +299,8 @@ class Door:
         )
         change.rows.append(row)
 
-    def _open_step(self, change: Change, move: OpenStep, at: datetime, by: str) -> None:
-        change.add(
-            e.StepOpened(
-                at=at,
-                by=by,
-                step=move.step,
-                title=move.step_title,
-                owner=move.owner,
-                due_at=move.step_due_at,
-                required=move.required,
-                asks_evidence=move.asks_evidence,
-            )
-        )
-
     def _ask(self, change: Change, move: AskDecision, at: datetime, by: str) -> None:
-        change.add(
-            e.DecisionRequested(
-                at=at,
-                by=by,
-                decision=move.decision,
-                question=move.question,
-                options=move.options,
-                decider=move.decider,
-                due_at=move.decide_by,
-            )
-        )
+        change.add(recorded(move, at, by))
         decider = self._book.directory.resolve(move.decider)
         if decider is not None and decider.id != change.after.commander:
             words = decision_asked(change.after.id, move.question, move.decide_by, reader_of(decider))

@@ -21,6 +21,7 @@ from runbooks.moves import (
     SkipRung,
     StartEscalation,
     StopEscalation,
+    recorded,
 )
 from runbooks.next_moves import next_moves
 from runbooks.plan import Plan
@@ -68,36 +69,10 @@ def _assumed(move: Move, at: datetime) -> Iterator[e.Event]:
             )
             yield e.PageSent(at=at, by=by, message_id=message_id)
             yield e.PageDelivered(at=at, by=by, message_id=message_id)
-        case SkipRung():
-            yield e.RungSkipped(at=at, by=by, escalation=move.escalation, rung=move.rung, because=move.because)
         case GiveUpOnReceipt():
             yield e.PageFailed(at=at, by=by, message_id=move.message_id, failure=e.PageFailure.NO_RECEIPT)
-        case StartEscalation():
-            yield e.EscalationStarted(
-                at=at,
-                by=by,
-                escalation=move.escalation,
-                escalation_kind=move.kind,
-                subject=move.subject,
-                because=move.because,
-                due_at=move.due_at,
-            )
-        case StopEscalation():
-            yield e.EscalationStopped(at=at, by=by, escalation=move.escalation, because=move.because)
-        case OpenStep():
-            yield e.StepOpened(
-                at=at, by=by, step=move.step, title=move.step_title, owner=move.owner, due_at=move.step_due_at
-            )
-        case AskDecision():
-            yield e.DecisionRequested(
-                at=at,
-                by=by,
-                decision=move.decision,
-                question=move.question,
-                options=move.options,
-                decider=move.decider,
-                due_at=move.decide_by,
-            )
+        case SkipRung() | StartEscalation() | StopEscalation() | OpenStep() | AskDecision():
+            yield recorded(move, at, by)
         case IssueSummary():
             yield e.SummaryIssued(at=at, by=by, number=move.number, recipients=move.recipients, text_sha256="")
         case _:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
+from incidents import events as e
 from incidents.events import EscalationKind
 
 
@@ -180,3 +182,47 @@ KIND: dict[type, str] = {
 def kind_of(move: Move) -> str:
     """The move's kind as the API and metrics write it."""
     return KIND[type(move)]
+
+
+def recorded(
+    move: SkipRung | StartEscalation | StopEscalation | OpenStep | AskDecision, at: datetime, by: str
+) -> e.Event:
+    """The event that making this move leaves in the log, for the moves that are nothing but their event."""
+    match move:
+        case SkipRung():
+            return e.RungSkipped(at=at, by=by, escalation=move.escalation, rung=move.rung, because=move.because)
+        case StartEscalation():
+            return e.EscalationStarted(
+                at=at,
+                by=by,
+                escalation=move.escalation,
+                escalation_kind=move.kind,
+                subject=move.subject,
+                because=move.because,
+                due_at=move.due_at,
+            )
+        case StopEscalation():
+            return e.EscalationStopped(at=at, by=by, escalation=move.escalation, because=move.because)
+        case OpenStep():
+            return e.StepOpened(
+                at=at,
+                by=by,
+                step=move.step,
+                title=move.step_title,
+                owner=move.owner,
+                due_at=move.step_due_at,
+                required=move.required,
+                asks_evidence=move.asks_evidence,
+            )
+        case AskDecision():
+            return e.DecisionRequested(
+                at=at,
+                by=by,
+                decision=move.decision,
+                question=move.question,
+                options=move.options,
+                decider=move.decider,
+                due_at=move.decide_by,
+            )
+        case _:
+            assert_never(move)
