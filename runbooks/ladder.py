@@ -26,8 +26,6 @@ RECEIPT_WITHIN = timedelta(seconds=60)
 ENQUIRY = timedelta(seconds=30)
 """How long the provider is asked about an unknown outcome before the same channel may be repeated."""
 LATE = timedelta(seconds=60)
-FAILED_AT_MOST = timedelta(minutes=2)
-"""How seldom it is tried at worst: soon after the provider lives again, and without filling the log meanwhile."""
 FAILED_CYCLE = timedelta(seconds=30)
 """A contact of the last rung whose every delivery failed is tried again this soon at the latest."""
 
@@ -343,7 +341,7 @@ def _pause(tries: Sequence[Sequence[Page]], again: Backoff) -> timedelta:
     doubled: int = 2 ** min(len(tries) - 1, 16)
     pause = min(again.every * doubled, again.at_most)
     if all(page.failed for page in tries[-1]):
-        return min(pause, FAILED_CYCLE * doubled, FAILED_AT_MOST)
+        return min(pause, FAILED_CYCLE)
     return _wait_after(tries[-1], pause)
 
 

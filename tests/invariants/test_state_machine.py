@@ -15,7 +15,6 @@ from incidents.evolve import fold
 from incidents.money import NoCompensationReason
 from incidents.severity import Severity
 from incidents.state import Incident, Status
-from runbooks.ladder import FAILED_AT_MOST
 from runbooks.next_moves import next_moves
 from tests.support.memory import Memory
 from tests.support.plans import crisis_plan, decision, eur, everybody, rung, someone, step
@@ -193,7 +192,7 @@ class Crisis(RuleBasedStateMachine):
         assert (self.memory.events(), self.memory.rows()) == (before, rows)
 
     def it_moved_on(self, state: Incident, message: str) -> None:
-        """Invariant 7: somebody else, or another channel, is tried at once; at the very end within FAILED_AT_MOST."""
+        """Invariant 7: somebody else, or another channel, is tried at once; at the very end within half a minute."""
         failed = state.pages[message]
         escalation = state.escalations[failed.escalation]
         if not (failed.failed and escalation.live and state.status.is_open):
@@ -201,7 +200,7 @@ class Crisis(RuleBasedStateMachine):
         others = [state.pages[each] for each in escalation.pages]
         moved_on = any(each.rung > failed.rung or (each.rung == failed.rung and not each.failed) for each in others)
         look = next_moves(state, self.memory.book.plan, PEOPLE, self.now)
-        soon = look.wake_at is not None and look.wake_at <= self.now + FAILED_AT_MOST
+        soon = look.wake_at is not None and look.wake_at <= self.now + timedelta(seconds=30)
         assert moved_on or soon or look.due, f"{failed} failed and nothing follows"
 
     # --- what always holds ---
