@@ -533,21 +533,17 @@ class Engine:
 
     async def answer(self, answer: Answer, contact: Contact, incident_id: str, channel: str) -> str:
         """A person's word on any channel, carried out; the sentence tells them the truth about who has it."""
+        command: c.Command
         match answer.verb:
             case "acknowledge":
-                make: Callable[[Incident, datetime], c.Command] = lambda _i, _n: c.Acknowledge(  # noqa: E731
-                    contact.id, channel, message_id=answer.message_id
-                )
+                command = c.Acknowledge(contact.id, channel, message_id=answer.message_id)
             case "escalate" | "pass":
-                make = lambda _i, _n: c.Pass(  # noqa: E731
-                    contact.id, answer.verb == "escalate", message_id=answer.message_id
-                )
+                command = c.Pass(contact.id, answer.verb == "escalate", message_id=answer.message_id)
             case "resolve":
-                by = f"person:{contact.id}"
-                make = lambda _i, _n: c.Resolve(f"by {channel}", by, contact.id)  # noqa: E731
+                command = c.Resolve(f"by {channel}", f"person:{contact.id}", contact.id)
             case _:
                 raise CommandRefused(f"{answer.verb} is not something to carry out.")
-        return await self.command(incident_id, make, answer.event_id)
+        return await self.command(incident_id, lambda _incident, _now: command, answer.event_id)
 
     async def report(self, report: DeliveryReport) -> None:
         """A provider's word about a message: any order, any number of times, the same end."""
