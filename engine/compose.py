@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from contacts.directory import ChannelKind, Contact, Directory
+from contacts.addresses import ChannelKind
+from contacts.directory import Contact, Directory
 from engine.links import Links
 from incidents.events import EscalationKind
 from incidents.ids import PageId

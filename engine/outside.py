@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from contacts.directory import ChannelKind, Contact, ContactChannel, Directory
+from contacts.addresses import ChannelKind, ContactChannel
+from contacts.directory import Contact, Directory
 from engine.compose import reader_of
 from incidents.severity import Severity
 from notifications.wording import PageFacts, message_code, notice_text, page_text

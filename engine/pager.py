@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from engine.clock import Clock
 from engine.door import Change, Door, not_before
 from incidents import commands as c

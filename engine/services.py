@@ -12,8 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from contacts.addresses import ChannelKind
 from contacts.authority import covering_authority, describe, who_can_compensate
-from contacts.directory import ChannelKind, Contact, Directory
+from contacts.directory import Contact, Directory
 from engine.answers import sentence_for
 from engine.book import PlanBook
 from engine.briefing import Briefing, brief

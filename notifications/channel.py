@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 
 MessageKind = Literal["page", "notice", "update", "summary"]
 DeliveryState = Literal[

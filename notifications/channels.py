@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TextIO
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from notifications.channel import Channel
 from notifications.console import ConsoleChannel
 

@@ -2,7 +2,7 @@
 
 from typing import TextIO
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from incidents.errors import ProviderUnavailable
 from notifications.channel import Message, Sent
 

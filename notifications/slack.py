@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable, Undeliverable
 from notifications.channel import Message, Sent
 from notifications.connections import open_session, seconds, what_became_of_it

@@ -1,6 +1,6 @@
 """Pages by SMS through Twilio."""
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from incidents.errors import OutcomeUnknown, ProviderUnavailable
 from notifications.channel import Message, Sent
 from notifications.twilio_client import TwilioClient, accepted

@@ -1,6 +1,6 @@
 """Pages by telephone call through Twilio. Only a pressed key is an answer; that somebody picked up is not."""
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from incidents.errors import Undeliverable
 from notifications import twiml
 from notifications.channel import Message, Sent

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from incidents.ids import incident_number, parse_incident_id
 from incidents.severity import Severity
 from notifications.gsm7 import SMS_SEPTETS, fold, septets, shorten

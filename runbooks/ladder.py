@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contacts.directory import Contact, ContactChannel, Directory
+from contacts.addresses import ContactChannel
+from contacts.directory import Contact, Directory
 from incidents.events import PageFailure
 from incidents.state import Escalation, Incident, Page
 from runbooks.moves import GiveUpOnReceipt, Move, Moves, PageContact, SkipRung

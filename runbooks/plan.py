@@ -6,63 +6,30 @@ into contacts.yaml. Defaults come from shared/design/domain.md 2.4 (paging) and 
 
 import hashlib
 import json
-import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 
 from contacts.directory import Reference
+from incidents.durations import Duration
 from incidents.ids import SituationCode, Slug
+from incidents.model import Frozen
 from incidents.money import Currency
 from incidents.severity import Severity
 from signals.integration import Integration
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"^\s*(?:\d+\s*[smhd]\s*)+$")
-_PART = re.compile(r"(\d+)\s*([smhd])")
-
-
-def parse_duration(value: Any) -> timedelta:
-    """`1h 30m` as a timedelta. ValueError for anything that is not such a text."""
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str) or not _DURATION.match(value):
-        raise ValueError("write a duration such as 30s, 5m, 2h, 3d or 1h 30m")
-    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
-
-
-def write_duration(value: timedelta) -> str:
-    seconds = int(value.total_seconds())
-    parts = []
-    for unit in ("d", "h", "m", "s"):
-        amount, seconds = divmod(seconds, _UNITS[unit])
-        if amount:
-            parts.append(f"{amount}{unit}")
-    return " ".join(parts) or "0s"
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(write_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^\s*(\d+\s*[smhd]\s*)+$", "examples": ["5m", "1h 30m"]}),
-]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Repeat(_Frozen):
+class Repeat(Frozen):
     """Page the same contact again on their next channel while the rung waits."""
 
     every: Duration
     times: Annotated[int, Field(ge=1, le=20)] = 1
 
 
-class Rung(_Frozen):
+class Rung(Frozen):
     page: Annotated[tuple[Reference, ...], Field(min_length=1)]
     """Paged at once, in parallel."""
     wait: Duration
@@ -70,21 +37,21 @@ class Rung(_Frozen):
     repeat: Repeat | None = None
 
 
-class Backoff(_Frozen):
+class Backoff(Frozen):
     """How the last rung goes on for ever: `every`, doubling up to `at_most`."""
 
     every: Duration = timedelta(minutes=5)
     at_most: Duration = timedelta(minutes=30)
 
 
-class Ladder(_Frozen):
+class Ladder(Frozen):
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1)]
     in_extremis: Annotated[tuple[Reference, ...], Field(min_length=1)]
     """Paged after the last rung's wait, then again and again until somebody answers (invariant 5)."""
     again: Backoff = Backoff()
 
 
-class Cadence(_Frozen):
+class Cadence(Frozen):
     """The clocks of one severity (domain.md 3.2)."""
 
     update_every: Duration | None = None
@@ -94,7 +61,7 @@ class Cadence(_Frozen):
     """From the declaration to the compensation decision."""
 
 
-class Situation(_Frozen):
+class Situation(Frozen):
     title: Text
     severity: Severity
     """The severity when the signal does not say."""
@@ -105,7 +72,7 @@ class Situation(_Frozen):
     drill: bool = False
 
 
-class Step(_Frozen):
+class Step(Frozen):
     id: Slug
     title: Text
     owner: Reference
@@ -122,7 +89,7 @@ class Step(_Frozen):
     """Only for these severities; empty means all."""
 
 
-class Decision(_Frozen):
+class Decision(Frozen):
     id: Slug
     question: Text
     options: Annotated[tuple[Text, ...], Field(min_length=2)]
@@ -132,7 +99,7 @@ class Decision(_Frozen):
     when: tuple[Severity, ...] = ()
 
 
-class Runbook(_Frozen):
+class Runbook(Frozen):
     id: Slug
     title: Text
     purpose: Text
@@ -143,14 +110,14 @@ class Runbook(_Frozen):
     decisions: tuple[Decision, ...] = ()
 
 
-class CompensationPolicy(_Frozen):
+class CompensationPolicy(Frozen):
     currency: Currency = "EUR"
     open_after: Duration = timedelta(hours=1)
     """The question is put at resolution or this long after the declaration, whichever is first."""
     decider: Reference
 
 
-class Publication(_Frozen):
+class Publication(Frozen):
     """Where published status updates go: one outbox row an entry."""
 
     audience: Literal["customers", "staff", "executives"]
@@ -158,7 +125,7 @@ class Publication(_Frozen):
     to: Text
 
 
-class _PlanBody(_Frozen):
+class _PlanBody(Frozen):
     company: Text
     ladders: Annotated[dict[Slug, Ladder], Field(min_length=1)]
     severities: dict[Severity, Slug]

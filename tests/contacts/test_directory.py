@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from contacts.directory import Contact, Directory, Role, SmsChannel, possible_phone
+from contacts.addresses import SmsChannel, possible_phone
+from contacts.directory import Contact, Directory, Role
 from tests.support.plans import someone
 
 

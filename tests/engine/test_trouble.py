@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from engine.clock import SystemClock
 from engine.services import Engine, EngineConfig
 from incidents import commands as c

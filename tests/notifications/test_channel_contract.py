@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from incidents.errors import ProviderUnavailable, Undeliverable
 from notifications.channel import Channel, Message, Sent
 from notifications.channels import ChannelSettings, build_channels

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from twilio.request_validator import RequestValidator
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from notifications import twiml
 from notifications.channel import Answer, Channel, DeliveryReport, Message
 from notifications.channels import ChannelSettings, build_channels

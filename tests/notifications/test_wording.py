@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contacts.directory import ChannelKind
+from contacts.addresses import ChannelKind
 from incidents.severity import Severity
 from notifications import twiml
 from notifications.gsm7 import SMS_SEPTETS, fold, septets

@@ -5,16 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from contacts.directory import (
-    Authority,
-    ConsoleChannel,
-    Contact,
-    ContactChannel,
-    Directory,
-    SlackChannel,
-    SmsChannel,
-    VoiceChannel,
-)
+from contacts.addresses import ConsoleChannel, ContactChannel, SlackChannel, SmsChannel, VoiceChannel
+from contacts.directory import Authority, Contact, Directory
+from incidents.durations import parse_duration
 from incidents.money import Money
 from incidents.severity import Severity
 from runbooks.plan import (
@@ -30,7 +23,6 @@ from runbooks.plan import (
     Rung,
     Situation,
     Step,
-    parse_duration,
 )
 from signals.integration import Integration, Route
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
-from runbooks.plan import Duration
+from incidents.durations import Duration
 
 _Line = Annotated[str, StringConstraints(max_length=200)]
 _Words = Annotated[str, StringConstraints(max_length=4000)]
