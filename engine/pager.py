@@ -358,6 +358,7 @@ class Pager:
             code=row.code,
             link=self._link(row.incident_id, row.contact),
             drill=row.drill,
+            contact=row.contact,
         )
 
     def _now(self) -> float:

@@ -20,7 +20,7 @@ class Message:
     incident: str
     kind: MessageKind
     to: str
-    """E.164, Slack id, or a console name."""
+    """The address, as contacts.yaml has it: E.164, a Slack id, a name."""
     text: str
     language: Literal["en", "es"]
     code: str
@@ -28,6 +28,8 @@ class Message:
     link: str | None
     """A signed single-purpose link to the incident page, or None without TOCSIN_PUBLIC_URL."""
     drill: bool = False
+    contact: str = ""
+    """Whose address it is, for the channels where an address alone names nobody: a browser's name is its owner's."""
 
 
 @dataclass(frozen=True, slots=True)
