@@ -43,6 +43,7 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
+@lru_cache(1 << 16)
 def instant(local: datetime, where: ZoneInfo) -> datetime:
     """The moment (aware UTC) at which the clocks of `where` show the naive `local`. See the module for odd hours."""
     early = local.replace(tzinfo=where, fold=0).astimezone(UTC)
@@ -66,6 +67,17 @@ def _jump(before: datetime, after: datetime, where: ZoneInfo) -> datetime:
 def at_clock(day: date, clock: str, where: ZoneInfo) -> datetime:
     """The moment at which it is `clock` on that day in `where`."""
     return instant(datetime.combine(day, time.fromisoformat(clock)), where)
+
+
+def wall(text: str, where: ZoneInfo, clock: str = "00:00") -> datetime:
+    """What the clocks of `where` show (naive) at a LocalMoment, as written: also an hour that they skip.
+
+    A day without a time is taken at `clock`.
+    """
+    day, written, fixed = _parts(text)
+    if fixed is not None:
+        return fixed.astimezone(where).replace(tzinfo=None)
+    return datetime.combine(day, time.fromisoformat(written or clock))
 
 
 def begins(text: str, where: ZoneInfo) -> datetime:
