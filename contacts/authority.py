@@ -1,37 +1,98 @@
 """Who may decide what, up to how much (domain.md 4.3). Pure."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
-from contacts.directory import Authority, Contact, Directory
+from contacts.directory import Authority, Contact, Directory, Occasion, excluded
 from incidents.money import Money
+
+Action = Literal["compensation", "publish", "stop-sale", "recall", "shutdown"]
+ACTIONS: tuple[Action, ...] = ("compensation", "publish", "stop-sale", "recall", "shutdown")
+
+
+def who_can(
+    directory: Directory,
+    action: Action,
+    amount: Money | None,
+    area: str | None,
+    now: datetime,
+    *,
+    count: int = 1,
+    occasion: Occasion | None = None,
+) -> tuple[Contact, ...]:
+    """Everybody who may do this now and can be asked now, the least senior first (smallest limit first).
+
+    `amount` is what each of `count` customers gets; None asks for a grant of any size. Who is absent, has no channel or
+    has no business in the incident (`occasion`) is left out. Limits in another currency cover nothing.
+    """
+    about = occasion or Occasion(now, area=area)
+    able = [
+        (_size(grant), order, contact)
+        for order, contact in enumerate(directory.contacts)
+        for grant in _covering(contact, action, amount, count, about.area, now)[:1]
+        if _can_be_asked(directory, contact, about)
+    ]
+    return tuple(contact for *_, contact in sorted(able, key=lambda each: each[:2]))
 
 
 def covering_authority(
-    contact: Contact, per_customer: Money | None, population_count: int, now: datetime
+    contact: Contact, per_customer: Money | None, population_count: int, now: datetime, area: str | None = None
 ) -> Authority | None:
     """The grant that lets `contact` decide this compensation, or None.
 
     `per_customer=None` (no compensation) needs a grant of any size. Limits in another currency cover nothing.
     """
-    for grant in contact.authority:
-        if grant.may != "compensation" or not grant.in_force(now):
-            continue
-        if per_customer is None or _covers(grant, per_customer, population_count):
-            return grant
-    return None
+    return next(iter(_covering(contact, "compensation", per_customer, population_count, area, now)), None)
 
 
 def who_can_compensate(
-    directory: Directory, per_customer: Money | None, population_count: int, now: datetime
+    directory: Directory,
+    per_customer: Money | None,
+    population_count: int,
+    now: datetime,
+    occasion: Occasion | None = None,
 ) -> tuple[Contact, ...]:
     """Everybody whose authority covers it, smallest limit first: the least senior who can is asked first."""
-    able = [
-        (grant.per_customer.amount if grant.per_customer is not None else Decimal("Infinity"), contact)
-        for contact in directory.contacts
-        if (grant := covering_authority(contact, per_customer, population_count, now)) is not None
-    ]
-    return tuple(contact for _, contact in sorted(able, key=lambda pair: pair[0]))
+    about = occasion or Occasion(now)
+    return who_can(directory, "compensation", per_customer, about.area, now, count=population_count, occasion=about)
+
+
+def describe(grant: Authority) -> str:
+    """The grant as the log keeps it: limits and by whom, no personal data beyond the grantor's name or body."""
+    each = f"{grant.per_customer} a customer" if grant.per_customer is not None else "any amount a customer"
+    total = f"{grant.total} in total" if grant.total is not None else "no limit in total"
+    return f"{each}, {total}, granted by {grant.granted_by}"
+
+
+def _covering(
+    contact: Contact, action: Action, amount: Money | None, count: int, area: str | None, now: datetime
+) -> list[Authority]:
+    return sorted(_in_force(contact, action, amount, count, area, now), key=_size)
+
+
+def _in_force(
+    contact: Contact, action: Action, amount: Money | None, count: int, area: str | None, now: datetime
+) -> Iterator[Authority]:
+    for grant in contact.authority:
+        if grant.may != action or not grant.in_force(now):
+            continue
+        if grant.areas and area not in grant.areas:
+            continue
+        if amount is None or _covers(grant, amount, count):
+            yield grant
+
+
+def _can_be_asked(directory: Directory, contact: Contact, occasion: Occasion) -> bool:
+    """Whether they themselves, not a deputy, can be asked: authority is personal."""
+    if excluded(contact, occasion) is not None:
+        return False
+    return any(each.id == contact.id for each in directory.resolve(contact.id, occasion).contacts)
+
+
+def _size(grant: Authority) -> Decimal:
+    return grant.per_customer.amount if grant.per_customer is not None else Decimal("Infinity")
 
 
 def _covers(grant: Authority, per_customer: Money, population_count: int) -> bool:
@@ -40,10 +101,3 @@ def _covers(grant: Authority, per_customer: Money, population_count: int) -> boo
         if limit is not None and (limit.currency != per_customer.currency or limit.amount < wanted):
             return False
     return True
-
-
-def describe(grant: Authority) -> str:
-    """The grant as the log keeps it: limits and by whom, no personal data beyond the grantor's name or body."""
-    each = f"{grant.per_customer} a customer" if grant.per_customer is not None else "any amount a customer"
-    total = f"{grant.total} in total" if grant.total is not None else "no limit in total"
-    return f"{each}, {total}, granted by {grant.granted_by}"

@@ -456,5 +456,3 @@ def quiet_spans(contact: Contact, severity: Severity | None, around: datetime) -
                 continue
             following = day + timedelta(days=1) if each.until <= each.after else day
             yield at_clock(day, each.after, where), at_clock(following, each.until, where)
-
-

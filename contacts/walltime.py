@@ -46,10 +46,12 @@ def zone(name: str) -> ZoneInfo:
 @lru_cache(1 << 16)
 def instant(local: datetime, where: ZoneInfo) -> datetime:
     """The moment (aware UTC) at which the clocks of `where` show the naive `local`. See the module for odd hours."""
-    early = local.replace(tzinfo=where, fold=0).astimezone(UTC)
-    if early.astimezone(where).replace(tzinfo=None) == local:
-        return early
-    return _jump(local.replace(tzinfo=where, fold=1).astimezone(UTC), early, where)
+    first, second = local.replace(tzinfo=where, fold=0), local.replace(tzinfo=where, fold=1)
+    offset, other = first.utcoffset(), second.utcoffset()
+    assert offset is not None and other is not None  # a ZoneInfo always knows
+    if offset >= other:
+        return (local - offset).replace(tzinfo=UTC, fold=0)
+    return _jump(second.astimezone(UTC), first.astimezone(UTC), where)
 
 
 def _jump(before: datetime, after: datetime, where: ZoneInfo) -> datetime:

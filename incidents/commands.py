@@ -6,6 +6,7 @@ the door fills it in, so that the core needs neither.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from incidents.events import PageFailure
 from incidents.money import Money, NoCompensationReason
@@ -24,6 +25,7 @@ class Declare:
     area: str | None = None
     because: tuple[str, ...] = ()
     dedup_key: str | None = None
+    implicated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class RecordProven:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """`escalation` or `message_id` say which calling it answers; with neither, the one that is live."""
+    """I take it, and the role that I was called as. `escalation` or `message_id` say which calling it answers; with
+    neither, a live one for which this contact was called, else any live one."""
 
     contact: str
     channel: str
@@ -92,6 +95,41 @@ class Pass:
     escalates: bool = False
     escalation: str | None = None
     message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Implicate:
+    """`contacts` with everybody who reports to them: the door looks that up."""
+
+    contacts: tuple[str, ...]
+    because: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskQuestion:
+    """One question to `to`, in this order. `document` is the compensation proposal that a yes approves."""
+
+    text: str
+    about: Literal["money", "text", "other"]
+    to: tuple[str, ...]
+    expires_at: datetime
+    if_silent: Literal["no", "yes"]
+    by: str
+    document: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerQuestion:
+    """`question` None: the open one that this contact was asked last. `grant` as for an approval."""
+
+    contact: str
+    answer: Literal["yes", "no", "call"]
+    channel: str
+    question: str | None = None
+    message_id: str | None = None
+    grant: str | None = None
+    who_can: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +274,9 @@ Command = (
     | RecordProven
     | Acknowledge
     | Pass
+    | Implicate
+    | AskQuestion
+    | AnswerQuestion
     | PagePeople
     | HandOver
     | ChangeSeverity

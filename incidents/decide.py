@@ -11,11 +11,11 @@ from incidents import commands as c
 from incidents import events as e
 from incidents.errors import CommandRefused
 from incidents.severity import Severity
-from incidents.state import Escalation, Incident, Page, Status, StepState, missing_to_close
+from incidents.state import Escalation, Incident, Page, Question, Status, StepState, missing_to_close
 
 
 def declare(command: c.Declare, now: datetime) -> list[e.Event]:
-    """The first two events of an incident: it exists, and round 1 calls people."""
+    """The first events of an incident: it exists, some may have to stay out of it, and round 1 calls people."""
     if not command.title.strip():
         raise CommandRefused("An incident needs a title.")
     declared = e.IncidentDeclared(
@@ -31,7 +31,11 @@ def declare(command: c.Declare, now: datetime) -> list[e.Event]:
         because=command.because,
         dedup_key=command.dedup_key,
     )
-    return [declared, _round(1, f"{command.severity} declared", now, command.by)]
+    first = _round(1, f"{command.severity} declared", now, command.by)
+    if not command.implicated:
+        return [declared, first]
+    said = "named when it was declared"
+    return [declared, e.ContactsImplicated(at=now, by=command.by, contacts=command.implicated, because=said), first]
 
 
 def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Event]:
@@ -55,7 +59,10 @@ def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Even
         case c.Reopen():
             return _reopen(incident, command, now)
         case (
-            c.PagePeople()
+            c.Implicate()
+            | c.AskQuestion()
+            | c.AnswerQuestion()
+            | c.PagePeople()
             | c.HandOver()
             | c.ChangeSeverity()
             | c.CompleteStep()
@@ -79,7 +86,10 @@ def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Even
 
 
 _OnOpen = (
-    c.PagePeople
+    c.Implicate
+    | c.AskQuestion
+    | c.AnswerQuestion
+    | c.PagePeople
     | c.HandOver
     | c.ChangeSeverity
     | c.CompleteStep
@@ -100,6 +110,12 @@ _OnOpen = (
 
 def _on_open(incident: Incident, command: _OnOpen, now: datetime) -> list[e.Event]:  # noqa: C901, PLR0912 - one line a command
     match command:
+        case c.Implicate():
+            return _implicate(incident, command, now)
+        case c.AskQuestion():
+            return _ask_question(incident, command, now)
+        case c.AnswerQuestion():
+            return _answer_question(incident, command, now)
         case c.PagePeople():
             return _page_people(incident, command, now)
         case c.HandOver():
@@ -258,16 +274,25 @@ def _failed(incident: Incident, page: Page, command: c.RecordFailed, now: dateti
 
 def _acknowledge(incident: Incident, command: c.Acknowledge, now: datetime) -> list[e.Event]:
     _must_be_open(incident)
-    target = _target(incident, command.escalation, command.message_id)
+    if command.contact in incident.implicated:
+        raise CommandRefused(f"{command.contact} is left out of {incident.id} and cannot take it.")
+    target = _target(incident, command.escalation, command.message_id, command.contact)
     by = f"person:{command.contact}"
+    role = _called_as(incident, command.contact, target)
+    if target is not None and target.kind is e.EscalationKind.QUESTION:
+        raise CommandRefused(f"{incident.id} asks you a question: answer yes, no or call.")
     if target is None:
         known = command.contact == incident.commander or command.contact in incident.support
         answered = any(each.answered_by == command.contact for each in incident.escalations.values())
         if known or answered:
             return []
         current = str(incident.round)
-        return [e.SupportJoined(at=now, by=by, escalation=current, contact=command.contact, channel=command.channel)]
-    return [
+        return [
+            e.SupportJoined(
+                at=now, by=by, escalation=current, contact=command.contact, channel=command.channel, role=role
+            )
+        ]
+    taken: list[e.Event] = [
         e.Acknowledged(
             at=now,
             by=by,
@@ -275,20 +300,33 @@ def _acknowledge(incident: Incident, command: c.Acknowledge, now: datetime) -> l
             contact=command.contact,
             channel=command.channel,
             message_id=command.message_id,
+            role=role,
         )
     ]
+    if target.kind is e.EscalationKind.REMINDER and command.contact != incident.commander:
+        # The one who had it did not answer the reminder: whoever answers now leads.
+        note = f"{incident.commander} had said nothing for too long"
+        taken.append(e.HandedOver(at=now, by=by, old=incident.commander, new=command.contact, note=note))
+    return taken
+
+
+def _called_as(incident: Incident, contact: str, target: Escalation | None) -> str:
+    """The reference by which this contact was called last, in this calling or in any; empty when they were not."""
+    mine = [page for page in incident.pages.values() if page.contact == contact and page.reference]
+    here = [page for page in mine if target is not None and page.escalation == target.id]
+    return (here or mine)[-1].reference if mine else ""
 
 
 def _pass(incident: Incident, command: c.Pass, now: datetime) -> list[e.Event]:
     _must_be_open(incident)
-    target = _target(incident, command.escalation, command.message_id)
+    target = _target(incident, command.escalation, command.message_id, command.contact)
     if target is None or command.contact in target.passed:
         return []
     by = f"person:{command.contact}"
     return [e.PagePassed(at=now, by=by, escalation=target.id, contact=command.contact, escalates=command.escalates)]
 
 
-def _target(incident: Incident, escalation_id: str | None, message_id: str | None) -> Escalation | None:
+def _target(incident: Incident, escalation_id: str | None, message_id: str | None, contact: str) -> Escalation | None:
     """The live escalation that an answer is for. An answer to an earlier round counts for the live one."""
     page = incident.pages.get(message_id) if message_id is not None else None
     named = incident.escalations.get(escalation_id or (page.escalation if page is not None else ""))
@@ -304,7 +342,111 @@ def _target(incident: Incident, escalation_id: str | None, message_id: str | Non
     if named is not None:
         return None
     live = incident.live_escalations
-    return live[0] if live else None
+    mine = [each for each in live if any(incident.pages[page].contact == contact for page in each.pages)]
+    return next(iter((*mine, *live)), None)
+
+
+def _implicate(incident: Incident, command: c.Implicate, now: datetime) -> list[e.Event]:
+    """They leave every ladder of this incident; if one of them leads it, somebody else is called to."""
+    reason = _required(command.because, "Leaving somebody out needs a reason.")
+    if command.by.removeprefix("person:") in command.contacts:
+        raise CommandRefused("Nobody names themselves: say it to somebody who is not concerned.")
+    new = tuple(each for each in command.contacts if each not in incident.implicated)
+    if not new:
+        return []
+    found: list[e.Event] = [e.ContactsImplicated(at=now, by=command.by, contacts=new, because=reason)]
+    if incident.commander in new and incident.resolved_at is None:
+        found.extend(_new_round(incident, f"{incident.commander}, who led it, is left out of it", now, command.by))
+    return found
+
+
+def _ask_question(incident: Incident, command: c.AskQuestion, now: datetime) -> list[e.Event]:
+    text = _required(command.text, "A question needs its text.")
+    to = tuple(each for each in command.to if each not in incident.implicated)
+    if not to:
+        raise CommandRefused("Say whom to ask.")
+    if command.expires_at <= now:
+        raise CommandRefused("The question would expire before anybody could read it.")
+    if command.if_silent == "yes" and command.about != "other":
+        raise CommandRefused("Silence never approves money or text; only a person does.")
+    same = [each for each in incident.questions.values() if each.open and each.document == command.document]
+    if command.document is not None and same:
+        return []
+    number = len(incident.questions) + 1
+    name = f"question-{number}"
+    return [
+        e.QuestionAsked(
+            at=now,
+            by=command.by,
+            question=name,
+            text=text,
+            about=command.about,
+            to=to,
+            expires_at=command.expires_at,
+            if_silent=command.if_silent,
+            document=command.document,
+        ),
+        e.EscalationStarted(
+            at=now,
+            by=command.by,
+            escalation=name,
+            escalation_kind=e.EscalationKind.QUESTION,
+            subject=name,
+            because=text,
+            contacts=to,
+        ),
+    ]
+
+
+def _answer_question(incident: Incident, command: c.AnswerQuestion, now: datetime) -> list[e.Event]:
+    """Yes, no, or call. A yes to a compensation proposal approves it, within the authority of whoever says it."""
+    asked = _question_for(incident, command)
+    if asked.answer is not None:
+        if asked.answered_by == command.contact and asked.answer == command.answer:
+            return []
+        raise CommandRefused(f"{asked.answered_by} has already said {asked.answer} to this.")
+    if asked.expired_at is not None:
+        raise CommandRefused(f"This question expired at {asked.expired_at:%H:%M} UTC without an answer.")
+    by = f"person:{command.contact}"
+    answered = e.QuestionAnswered(
+        at=now, by=by, question=asked.id, answer=command.answer, contact=command.contact, channel=command.channel
+    )
+    if command.answer == "call":
+        return [] if command.contact in asked.wants_call else [answered, *_wants_call(incident, asked, command, now)]
+    found: list[e.Event] = [answered]
+    if command.answer == "yes" and asked.document is not None:
+        approval = c.ApproveCompensation(command.contact, asked.document, command.grant, command.who_can)
+        found.extend(_approve(incident, approval, now))
+    escalation = incident.escalations.get(asked.id)
+    if escalation is not None and escalation.live:
+        found.append(
+            e.EscalationStopped(at=now, by=by, escalation=asked.id, because=f"{command.contact} said {command.answer}")
+        )
+    return found
+
+
+def _question_for(incident: Incident, command: c.AnswerQuestion) -> Question:
+    """The question that is meant: by name, by the page that asked it, else the last one that this contact was asked."""
+    page = incident.pages.get(command.message_id) if command.message_id is not None else None
+    name = command.question or (page.escalation if page is not None else None)
+    named = incident.questions.get(name or "")
+    if named is None:
+        mine = [each for each in incident.questions.values() if command.contact in each.to]
+        still = [each for each in mine if each.open]
+        named = next(iter([*reversed(still), *reversed(mine)]), None)
+    if named is None or command.contact not in named.to:
+        raise CommandRefused(f"{incident.id} asks {command.contact} no question.")
+    return named
+
+
+def _wants_call(incident: Incident, asked: Question, command: c.AnswerQuestion, now: datetime) -> list[e.Event]:
+    """Whoever asked is paged: somebody wants to talk before they decide."""
+    asker = asked.asked_by.removeprefix("person:")
+    who = asker if asked.asked_by.startswith("person:") else incident.commander
+    if who is None or who == command.contact:
+        return []
+    because = f"{command.contact} wants to be called before deciding: {asked.text}"
+    return _page_people(incident, c.PagePeople((who,), because, f"person:{command.contact}"), now)
 
 
 def _page_people(incident: Incident, command: c.PagePeople, now: datetime) -> list[e.Event]:

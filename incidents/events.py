@@ -34,6 +34,12 @@ class EscalationKind(StrEnum):
     DECISION = "decision"
     DIRECT = "direct"
     CLOSING = "closing"
+    REMINDER = "reminder"
+    """Whoever took it has said nothing for too long: they are asked first, then the ladder."""
+    CREW = "crew"
+    """A role besides the commander's that somebody has to take."""
+    QUESTION = "question"
+    """One question to somebody with authority, answered by yes, no or call."""
 
 
 class PageFailure(StrEnum):
@@ -139,6 +145,24 @@ class PageRequested(_Event):
     possible_duplicate: bool = False
     expects_receipt: bool = False
     text_sha256: str = ""
+    line: int = 1
+    """Which of the contact's addresses of this kind, from 1."""
+    provider: str = ""
+    beat: int = 0
+    """Which beat of the contact's channel ladder it belongs to, from 1; 0 in logs from before there were any."""
+    instead_of: str | None = None
+    """The page that failed and whose place it takes."""
+    reference: str = ""
+    """What the plan called them as, such as `role:care`."""
+
+
+class RungTold(_Event):
+    """Who is told when this rung is called, without having to answer."""
+
+    kind: Literal["RungTold"] = "RungTold"
+    escalation: str
+    rung: int
+    contacts: tuple[str, ...]
 
 
 class RungSkipped(_Event):
@@ -184,6 +208,8 @@ class Acknowledged(_Event):
     contact: str
     channel: str
     message_id: str | None = None
+    role: str = ""
+    """What they take it as: the reference by which they were called."""
 
 
 class SupportJoined(_Event):
@@ -193,6 +219,7 @@ class SupportJoined(_Event):
     escalation: str
     contact: str
     channel: str
+    role: str = ""
 
 
 class PagePassed(_Event):
@@ -202,6 +229,44 @@ class PagePassed(_Event):
     escalation: str
     contact: str
     escalates: bool = False
+
+
+class ContactsImplicated(_Event):
+    """These people have to do with what happened: they leave every ladder of this incident."""
+
+    kind: Literal["ContactsImplicated"] = "ContactsImplicated"
+    contacts: tuple[str, ...]
+    because: str
+
+
+class QuestionAsked(_Event):
+    """An executive decision page: one question, answered by yes, no or call until it expires."""
+
+    kind: Literal["QuestionAsked"] = "QuestionAsked"
+    question: str
+    text: str
+    about: Literal["money", "text", "other"]
+    to: tuple[str, ...]
+    expires_at: Moment
+    if_silent: Literal["no", "yes"] = "no"
+    document: str | None = None
+    """The compensation proposal that a yes approves."""
+
+
+class QuestionAnswered(_Event):
+    kind: Literal["QuestionAnswered"] = "QuestionAnswered"
+    question: str
+    answer: Literal["yes", "no", "call"]
+    contact: str
+    channel: str
+
+
+class QuestionExpired(_Event):
+    """Nobody answered in time. Silence never approves money or text."""
+
+    kind: Literal["QuestionExpired"] = "QuestionExpired"
+    question: str
+    outcome: Literal["no", "yes"]
 
 
 class HandedOver(_Event):
@@ -394,6 +459,7 @@ KnownEvent = (
     | EscalationStarted
     | EscalationStopped
     | PageRequested
+    | RungTold
     | RungSkipped
     | PageSent
     | PageDelivered
@@ -402,6 +468,10 @@ KnownEvent = (
     | Acknowledged
     | SupportJoined
     | PagePassed
+    | ContactsImplicated
+    | QuestionAsked
+    | QuestionAnswered
+    | QuestionExpired
     | HandedOver
     | StepOpened
     | StepDone

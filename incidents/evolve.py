@@ -13,13 +13,14 @@ from incidents.state import (
     Incident,
     Page,
     Proposal,
+    Question,
     Status,
     Step,
     StepState,
     Update,
 )
 
-State = TypeVar("State", Incident, Escalation, Page, Step, Decision)
+State = TypeVar("State", Incident, Escalation, Page, Step, Decision, Question)
 
 
 def replace(old: State, /, **changes: Any) -> State:
@@ -41,9 +42,16 @@ def evolve(incident: Incident | None, event: e.Event) -> Incident | None:
     """The state after one more event. Versions count every event, also those that change nothing else."""
     if incident is None:
         return _declared(event) if isinstance(event, e.IncidentDeclared) else None
-    changed = _apply(incident, event)
+    changed = _heard(_apply(incident, event), event)
     latest = event.at if incident.last_event_at is None else max(event.at, incident.last_event_at)
     return replace(changed, version=incident.version + 1, last_event_at=latest)
+
+
+def _heard(incident: Incident, event: e.Event) -> Incident:
+    """Whatever the commander does is a sign that they are still on it."""
+    if incident.commander is None or event.by != f"person:{incident.commander}":
+        return incident
+    return replace(incident, heard_at=event.at)
 
 
 def _declared(event: e.IncidentDeclared) -> Incident:
@@ -78,6 +86,10 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
             return _change_escalation(incident, event.escalation, stopped_at=event.at)
         case e.PageRequested():
             return _page_requested(incident, event)
+        case e.RungTold():
+            known_escalation = incident.escalations.get(event.escalation)
+            told = () if known_escalation is None else (*known_escalation.told, event.rung)
+            return _change_escalation(incident, event.escalation, told=told)
         case e.RungSkipped():
             return _rung_skipped(incident, event)
         case e.PageSent():
@@ -92,11 +104,17 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
             return _acknowledged(incident, event)
         case e.SupportJoined():
             known = event.contact in incident.support
-            return incident if known else replace(incident, support=(*incident.support, event.contact))
+            joined = incident if known else replace(incident, support=(*incident.support, event.contact))
+            return _role_taken(joined, event.role, event.contact)
         case e.PagePassed():
             return _page_passed(incident, event)
         case e.HandedOver():
-            return replace(incident, commander=event.new, took_charge_at=incident.took_charge_at or event.at)
+            began = incident.took_charge_at or event.at
+            return replace(incident, commander=event.new, took_charge_at=began, heard_at=event.at)
+        case e.ContactsImplicated():
+            return _implicated(incident, event)
+        case e.QuestionAsked() | e.QuestionAnswered() | e.QuestionExpired():
+            return _question(incident, event)
         case e.StepOpened() | e.StepDone() | e.StepSkipped():
             return _step(incident, event)
         case e.UpdatePublished():
@@ -165,7 +183,24 @@ def _change_escalation(incident: Incident, escalation_id: str, **changes: object
     return replace(incident, escalations={**incident.escalations, escalation_id: changed})
 
 
+def _place(incident: Incident, event: e.PageRequested) -> tuple[int, str | None]:
+    """(beat, instead of which page) for logs from before pages said so: one page at a time, and a failed one was
+    followed at once."""
+    before: Page | None = None
+    for page in reversed(incident.pages.values()):
+        same = (page.escalation, page.rung, page.contact_index) == (event.escalation, event.rung, event.contact_index)
+        if same:
+            before = page
+            break
+    if before is None:
+        return 1, None
+    if before.failure is not None and not event.possible_duplicate:
+        return before.beat, before.message_id
+    return before.beat + 1, None
+
+
 def _page_requested(incident: Incident, event: e.PageRequested) -> Incident:
+    beat, instead_of = (1, None) if event.beat else _place(incident, event)
     page = Page(
         message_id=event.message_id,
         escalation=event.escalation,
@@ -178,6 +213,11 @@ def _page_requested(incident: Incident, event: e.PageRequested) -> Incident:
         due_at=event.due_at,
         expects_receipt=event.expects_receipt,
         possible_duplicate=event.possible_duplicate,
+        line=event.line,
+        provider=event.provider,
+        beat=event.beat or beat,
+        instead_of=event.instead_of if event.beat else instead_of,
+        reference=event.reference,
     )
     with_page = replace(incident, pages={**incident.pages, page.message_id: page})
     escalation = incident.escalations.get(event.escalation)
@@ -239,11 +279,56 @@ def _acknowledged(incident: Incident, event: e.Acknowledged) -> Incident:
     if escalation is None or not (escalation.live or _is_unowned(incident, escalation)):
         return incident
     answered = _change_escalation(incident, escalation.id, answered_by=event.contact, answered_at=event.at)
+    answered = _role_taken(answered, event.role, event.contact)
     if escalation.kind is not e.EscalationKind.ROUND:
         return answered
     status = Status.ACKNOWLEDGED if answered.status is Status.DECLARED else answered.status
     commander = answered.commander or event.contact
-    return replace(answered, status=status, commander=commander, took_charge_at=answered.took_charge_at or event.at)
+    began = answered.took_charge_at or event.at
+    return replace(answered, status=status, commander=commander, took_charge_at=began, heard_at=event.at)
+
+
+def _role_taken(incident: Incident, role: str, contact: str) -> Incident:
+    if ":" not in role:
+        return incident
+    return replace(incident, roles={**incident.roles, role: contact})
+
+
+def _implicated(incident: Incident, event: e.ContactsImplicated) -> Incident:
+    """Who is implicated leads nothing any more and holds no role of it."""
+    out = tuple(dict.fromkeys((*incident.implicated, *event.contacts)))
+    roles = {role: contact for role, contact in incident.roles.items() if contact not in out}
+    support = tuple(each for each in incident.support if each not in out)
+    changed = replace(incident, implicated=out, roles=roles, support=support)
+    return replace(changed, commander=None, took_charge_at=None) if incident.commander in out else changed
+
+
+def _question(incident: Incident, event: e.QuestionAsked | e.QuestionAnswered | e.QuestionExpired) -> Incident:
+    known = incident.questions.get(event.question)
+    if isinstance(event, e.QuestionAsked):
+        if known is not None:
+            return incident
+        asked = Question(
+            id=event.question,
+            text=event.text,
+            about=event.about,
+            to=event.to,
+            asked_by=event.by,
+            asked_at=event.at,
+            expires_at=event.expires_at,
+            if_silent=event.if_silent,
+            document=event.document,
+        )
+        return replace(incident, questions={**incident.questions, asked.id: asked})
+    if known is None or not known.open:
+        return incident
+    if isinstance(event, e.QuestionExpired):
+        changed = replace(known, expired_at=event.at)
+    elif event.answer == "call":
+        changed = replace(known, wants_call=(*known.wants_call, event.contact))
+    else:
+        changed = replace(known, answer=event.answer, answered_by=event.contact, answered_at=event.at)
+    return replace(incident, questions={**incident.questions, known.id: changed})
 
 
 def _is_unowned(incident: Incident, escalation: Escalation) -> bool:
@@ -344,6 +429,7 @@ def _reopened(incident: Incident, at: datetime) -> Incident:
         informed_at=None,
         commander=None,
         took_charge_at=None,
+        roles={},
         ended_at=None,
         next_update_by=None,
         reopened_at=at,

@@ -42,6 +42,11 @@ class Page:
     due_at: datetime
     expects_receipt: bool
     possible_duplicate: bool
+    line: int = 1
+    provider: str = ""
+    beat: int = 1
+    instead_of: str | None = None
+    reference: str = ""
     sent_at: datetime | None = None
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
@@ -80,6 +85,8 @@ class Escalation:
     contacts: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     skipped: dict[int, str] = field(default_factory=dict)
+    told: tuple[int, ...] = ()
+    """Rungs whose `tell` has been carried out."""
     passed: dict[str, datetime] = field(default_factory=dict)
     """Who will not take it, since when."""
     escalated: tuple[str, ...] = ()
@@ -120,6 +127,30 @@ class Decision:
     made_at: datetime | None = None
     made_by: str | None = None
     because: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question to somebody with authority. `answer` call leaves it open: they want to talk first."""
+
+    id: str
+    text: str
+    about: str
+    to: tuple[str, ...]
+    asked_by: str
+    asked_at: datetime
+    expires_at: datetime
+    if_silent: str = "no"
+    document: str | None = None
+    answer: str | None = None
+    answered_by: str | None = None
+    answered_at: datetime | None = None
+    wants_call: tuple[str, ...] = ()
+    expired_at: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.answer is None and self.expired_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +206,12 @@ class Incident:
     round: int = 0
     commander: str | None = None
     took_charge_at: datetime | None = None
+    heard_at: datetime | None = None
+    """When the commander last did anything here."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """Who has taken which role: reference -> contact."""
+    implicated: tuple[str, ...] = ()
+    questions: dict[str, Question] = field(default_factory=dict)
     escalations: dict[str, Escalation] = field(default_factory=dict)
     pages: dict[str, Page] = field(default_factory=dict)
     signals: dict[str, bool] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import assert_never
 from incidents import events as e
 
 
-def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
+def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one line a kind
     """What happened, in the past tense, without its time."""
     match event:
         case e.IncidentDeclared():
@@ -30,7 +30,12 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
             return f"Stopped calling people ({event.escalation}): {event.because}"
         case e.PageRequested():
             copy = ", possibly a duplicate" if event.possible_duplicate else ""
-            return f"Paging {event.contact} by {event.channel} (rung {event.rung}, attempt {event.attempt}{copy})"
+            called = f" as {event.reference}" if ":" in event.reference else ""
+            via = f" through {event.provider}" if event.provider not in ("", event.channel) else ""
+            how = f"{event.channel}{via}"
+            return f"Paging {event.contact}{called} by {how} (rung {event.rung}, attempt {event.attempt}{copy})"
+        case e.RungTold():
+            return f"Told, without having to answer (rung {event.rung}): {', '.join(event.contacts)}"
         case e.RungSkipped():
             return f"Rung {event.rung} was skipped: {event.because}"
         case e.PageSent():
@@ -45,11 +50,22 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912 - one line a kind
             return f"The page {event.message_id} was found at the provider after all"
         case e.Acknowledged():
             what = "took charge" if event.escalation.isdigit() else f"took {event.escalation}"
-            return f"{event.contact} {what} (by {event.channel})"
+            role = f" as {event.role}" if ":" in event.role else ""
+            return f"{event.contact} {what}{role} (by {event.channel})"
         case e.SupportJoined():
             return f"{event.contact} joined as support"
         case e.PagePassed():
             return f"{event.contact} {'escalated' if event.escalates else 'passed'}: the next one now"
+        case e.ContactsImplicated():
+            return f"Left out of everything here: {', '.join(event.contacts)}: {event.because}"
+        case e.QuestionAsked():
+            until = _until(event.expires_at, event.at)
+            return f"Asked of {', '.join(event.to)} until {until} ({event.question}): {event.text}"
+        case e.QuestionAnswered():
+            said = {"yes": "said yes", "no": "said no", "call": "wants to be called first"}[event.answer]
+            return f"{event.contact} {said} to {event.question} (by {event.channel})"
+        case e.QuestionExpired():
+            return f"Nobody answered {event.question} in time: that means {event.outcome}"
         case e.HandedOver():
             note = f": {event.note}" if event.note else ""
             return f"{event.new} is in command" + (f", after {event.old}" if event.old else "") + note

@@ -23,12 +23,13 @@ def open_session(base_url: str, total: float = TOTAL_SECONDS) -> aiohttp.ClientS
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_POOLED),
         timeout=aiohttp.ClientTimeout(total=total, connect=CONNECT_SECONDS),
-        proxy=_proxy_for(base_url),
+        proxy=proxy_for(base_url),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
 
-def _proxy_for(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
+    """The company's proxy for this address, or None where it is reached without one."""
     # Read once: aiohttp's own trust_env reads the environment, and ~/.netrc, again for every request.
     parts = urlsplit(url)
     if proxy_bypass(parts.hostname or ""):

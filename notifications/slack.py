@@ -1,6 +1,8 @@
-"""Pages in Slack: one message with buttons, in a channel or to a person."""
+"""Pages in Slack: one message with buttons, in a channel or to a person; and whatever else the app's bot says."""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -12,6 +14,7 @@ from contacts.addresses import ChannelKind
 from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable, Undeliverable
 from notifications.channel import Message, Sent
 from notifications.connections import open_session, seconds, what_became_of_it
+from notifications.slack_requests import is_reply_address
 from notifications.wording import Language, answer_by_command
 
 BASE_URL = "https://slack.com/api/"
@@ -41,9 +44,118 @@ _CREDENTIALS = frozenset(
 _DOUBTFUL = frozenset({"fatal_error", "internal_error", "request_timeout"})
 
 _BUTTONS: dict[Language, tuple[tuple[str, str, str], ...]] = {
-    "en": (("tocsin_ack", "Take it", "primary"), ("tocsin_escalate", "Escalate", ""), ("tocsin_pass", "Pass", "")),
-    "es": (("tocsin_ack", "Lo tomo", "primary"), ("tocsin_escalate", "Escalar", ""), ("tocsin_pass", "Paso", "")),
+    "en": (
+        ("tocsin_ack", "Take it", "primary"),
+        ("tocsin_escalate", "Escalate", ""),
+        ("tocsin_pass", "Pass", ""),
+        ("tocsin_resolve", "Resolve…", ""),
+    ),
+    "es": (
+        ("tocsin_ack", "Lo tomo", "primary"),
+        ("tocsin_escalate", "Escalar", ""),
+        ("tocsin_pass", "Paso", ""),
+        ("tocsin_resolve", "Resolver…", ""),
+    ),
 }
+
+
+class SlackWeb:
+    """Slack's Web API as the app's bot. Opens its session with the first call; `close` gives it back."""
+
+    def __init__(self, token: str, base_url: str = BASE_URL, timeout_seconds: float = _POST_SECONDS) -> None:
+        self.base_url = base_url
+        self._token = token
+        self._timeout_seconds = timeout_seconds
+        self._client: AsyncWebClient | None = None
+        self._conversations: dict[str, str] = {}
+
+    def client(self) -> AsyncWebClient:
+        if self._client is None:
+            # retry_handlers=[]: the default ones repeat a request whose connection broke, and so could post twice.
+            self._client = AsyncWebClient(
+                token=self._token,
+                base_url=self.base_url,
+                session=open_session(self.base_url, total=self._timeout_seconds),
+                retry_handlers=[],
+            )
+            self._client.proxy = None  # the session knows the proxy, and for which hosts there is none
+        return self._client
+
+    async def close(self) -> None:
+        """A second call does nothing; a call of another method opens a session again."""
+        client, self._client = self._client, None
+        if client is not None and client.session is not None:
+            await client.session.close()
+
+    async def conversation(self, to: str) -> str:
+        """The conversation to post in: a channel as it is; a person's direct messages are opened once."""
+        if not to.startswith(("U", "W")):
+            return to
+        known = self._conversations.get(to)
+        if known is None:
+            answer = await self.asked("conversations.open", {"users": to})
+            channel = answer.get("channel")
+            known = str(channel.get("id") or "") if isinstance(channel, dict) else ""
+            if not known:
+                raise ProviderUnavailable("Slack opened a conversation but did not name it.")
+            self._conversations[to] = known
+        return known
+
+    async def asked(self, method: str, question: dict[str, str]) -> Any:
+        """A question that pages nobody: without an answer it is unavailable, never of unknown outcome."""
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                # As a form, which every method takes; the SDK's own methods would put it into the query.
+                return await self.client().api_call(method, data=question)
+        except SlackApiError as error:
+            refusal = _refusal(error)
+            raise ProviderUnavailable(str(refusal)) if isinstance(refusal, OutcomeUnknown) else refusal from error
+        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, AttributeError) as error:
+            raise ProviderUnavailable(f"Slack cannot be asked: {str(error) or type(error).__name__}.") from error
+
+    async def open_form(self, trigger: str, view: Mapping[str, Any]) -> None:
+        """Open a form before the person whose request has this trigger: once, within three seconds of it.
+
+        Raises NotificationError; then nothing has opened, or nobody knows.
+        """
+        await self.asked("views.open", {"trigger_id": trigger, "view": json.dumps(view)})
+
+    async def settle(self, provider_id: str, message: Message, line: str) -> None:
+        """Edit a page that was posted as `provider_id`: its buttons give way to `line`. Again, it changes nothing.
+
+        Raises NotificationError.
+        """
+        conversation, _, ts = provider_id.partition(":")
+        edited = {
+            "channel": conversation,
+            "ts": ts,
+            "text": message.text,
+            "blocks": json.dumps(settled_blocks(message, line)),
+            "metadata": json.dumps(_metadata(message)),
+        }
+        await self.asked("chat.update", edited)
+
+    async def reply(self, address: str, text: str) -> None:
+        """Say something that only this person sees, at the address that came with their request.
+
+        Raises Undeliverable for an address that is not Slack's, NotificationError when it did not arrive.
+        """
+        if not is_reply_address(address, self.base_url):
+            raise Undeliverable("The reply address is not one of Slack's.")
+        said = {"response_type": "ephemeral", "replace_original": False, "text": text}
+        session = self.client().session
+        assert session is not None  # we gave it one
+        try:
+            async with session.post(address, json=said, allow_redirects=False) as answer:
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ProviderUnavailable(f"The reply did not reach Slack: {type(error).__name__}.") from error
+        if status != 200:
+            raise ProviderUnavailable(f"Slack refuses the reply (HTTP {status}).")
+
+    async def tell(self, person: str, text: str) -> None:
+        """Write to a person's direct messages. Raises NotificationError."""
+        await self.asked("chat.postMessage", {"channel": await self.conversation(person), "text": text})
 
 
 class SlackChannel:
@@ -56,21 +168,17 @@ class SlackChannel:
         self, token: str, base_url: str = BASE_URL, *, two_way: bool, timeout_seconds: float = _POST_SECONDS
     ) -> None:
         self.two_way = two_way
-        self._token = token
-        self._base_url = base_url
-        self._timeout_seconds = timeout_seconds
-        self._client: AsyncWebClient | None = None
-        self._conversations: dict[str, str] = {}
+        self.web = SlackWeb(token, base_url, timeout_seconds)
 
     async def send(self, message: Message) -> Sent:
         """See Channel.send. The provider id is `channel:ts`."""
-        conversation = await self._conversation(message.to)
+        conversation = await self.web.conversation(message.to)
         try:
-            answer = await self._connected().chat_postMessage(
+            answer = await self.web.client().chat_postMessage(
                 channel=conversation,
                 text=message.text,
                 blocks=_blocks(message, with_buttons=self.two_way),
-                metadata={"event_type": EVENT_TYPE, "event_payload": {"message_id": message.message_id}},
+                metadata=_metadata(message),
                 unfurl_links=False,
                 unfurl_media=False,
             )
@@ -86,9 +194,9 @@ class SlackChannel:
 
     async def recover(self, message: Message) -> Sent | None:
         """Look for our metadata among the last messages of the conversation. Needs the scopes `*:history`."""
-        conversation = await self._conversation(message.to)
+        conversation = await self.web.conversation(message.to)
         question = {"channel": conversation, "include_all_metadata": "true", "limit": str(_LISTED)}
-        answer = await self._asked("conversations.history", question)
+        answer = await self.web.asked("conversations.history", question)
         for posted in answer.get("messages") or []:
             metadata = posted.get("metadata") or {}
             payload = metadata.get("event_payload") or {}
@@ -100,47 +208,7 @@ class SlackChannel:
         """Nothing: what was posted stays in the conversation's record."""
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None and client.session is not None:
-            await client.session.close()
-
-    def _connected(self) -> AsyncWebClient:
-        if self._client is None:
-            # retry_handlers=[]: the default ones repeat a request whose connection broke, and so could post twice.
-            self._client = AsyncWebClient(
-                token=self._token,
-                base_url=self._base_url,
-                session=open_session(self._base_url, total=self._timeout_seconds),
-                retry_handlers=[],
-            )
-            self._client.proxy = None  # the session knows the proxy, and for which hosts there is none
-        return self._client
-
-    async def _conversation(self, to: str) -> str:
-        """The conversation to post in: a channel as it is; a person's direct messages are opened once."""
-        if not to.startswith(("U", "W")):
-            return to
-        known = self._conversations.get(to)
-        if known is None:
-            answer = await self._asked("conversations.open", {"users": to})
-            channel = answer.get("channel")
-            known = str(channel.get("id") or "") if isinstance(channel, dict) else ""
-            if not known:
-                raise ProviderUnavailable("Slack opened a conversation but did not name it.")
-            self._conversations[to] = known
-        return known
-
-    async def _asked(self, method: str, question: dict[str, str]) -> Any:
-        """A question that posts nothing: without an answer it is unavailable, never of unknown outcome."""
-        try:
-            async with asyncio.timeout(_OPEN_SECONDS):
-                # As a form, which every method takes; the SDK's own methods would put it into the query.
-                return await self._connected().api_call(method, data=question)
-        except SlackApiError as error:
-            refusal = _refusal(error)
-            raise ProviderUnavailable(str(refusal)) if isinstance(refusal, OutcomeUnknown) else refusal from error
-        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, AttributeError) as error:
-            raise ProviderUnavailable(f"Slack cannot be asked: {str(error) or type(error).__name__}.") from error
+        await self.web.close()
 
 
 def _blocks(message: Message, *, with_buttons: bool) -> list[dict[str, Any]]:
@@ -159,6 +227,17 @@ def _blocks(message: Message, *, with_buttons: bool) -> list[dict[str, Any]]:
         remarks.append(f"<{message.link}|{message.incident}>")
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": " · ".join(remarks)}]})
     return blocks
+
+
+def settled_blocks(message: Message, line: str) -> list[dict[str, Any]]:
+    """The same message without its buttons, and under it what became of it."""
+    text, *rest = _blocks(message, with_buttons=True)
+    settled = {"type": "section", "text": {"type": "mrkdwn", "text": f"*{line}*"}}
+    return [text, settled, *(block for block in rest if block["type"] != "actions")]
+
+
+def _metadata(message: Message) -> dict[str, Any]:
+    return {"event_type": EVENT_TYPE, "event_payload": {"message_id": message.message_id}}
 
 
 def _button(action: str, label: str, style: str, message_id: str) -> dict[str, Any]:

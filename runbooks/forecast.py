@@ -12,7 +12,9 @@ from incidents import events as e
 from incidents.evolve import fold
 from incidents.state import Incident
 from runbooks.moves import (
+    AskApproval,
     AskDecision,
+    ExpireQuestion,
     GiveUpOnReceipt,
     IssueSummary,
     Move,
@@ -21,6 +23,7 @@ from runbooks.moves import (
     SkipRung,
     StartEscalation,
     StopEscalation,
+    TellContacts,
     recorded,
 )
 from runbooks.next_moves import next_moves
@@ -66,12 +69,30 @@ def _assumed(move: Move, at: datetime) -> Iterator[e.Event]:
                 attempt=move.attempt,
                 channel=move.channel,
                 due_at=move.due_at,
+                line=move.line,
+                provider=move.provider,
+                beat=move.beat,
+                instead_of=move.instead_of,
+                reference=move.reference,
             )
             yield e.PageSent(at=at, by=by, message_id=message_id)
             yield e.PageDelivered(at=at, by=by, message_id=message_id)
         case GiveUpOnReceipt():
             yield e.PageFailed(at=at, by=by, message_id=move.message_id, failure=e.PageFailure.NO_RECEIPT)
-        case SkipRung() | StartEscalation() | StopEscalation() | OpenStep() | AskDecision():
+        case TellContacts():
+            yield e.RungTold(at=at, by=by, escalation=move.escalation, rung=move.rung, contacts=move.contacts)
+        case AskApproval():
+            yield e.QuestionAsked(
+                at=at,
+                by=by,
+                question=move.key,
+                text=move.text,
+                about="money",
+                to=move.to,
+                expires_at=move.expires_at,
+                document=move.document,
+            )
+        case SkipRung() | StartEscalation() | StopEscalation() | OpenStep() | AskDecision() | ExpireQuestion():
             yield recorded(move, at, by)
         case IssueSummary():
             yield e.SummaryIssued(at=at, by=by, number=move.number, recipients=move.recipients, text_sha256="")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never
 
 from incidents import events as e
 from incidents.events import EscalationKind
@@ -21,6 +21,12 @@ class PageContact:
     attempt: int
     due_at: datetime
     possible_duplicate: bool = False
+    line: int = 1
+    """Which of the contact's addresses of this kind, from 1."""
+    provider: str = ""
+    beat: int = 1
+    instead_of: str | None = None
+    reference: str = ""
 
     @property
     def key(self) -> str:
@@ -29,6 +35,24 @@ class PageContact:
     @property
     def title(self) -> str:
         return f"page {self.contact} by {self.channel} (rung {self.rung})"
+
+
+@dataclass(frozen=True, slots=True)
+class TellContacts:
+    """Tell these contacts that people are being called; nothing is asked of them."""
+
+    escalation: str
+    rung: int
+    contacts: tuple[str, ...]
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"tell:{self.escalation}.r{self.rung}"
+
+    @property
+    def title(self) -> str:
+        return f"tell {', '.join(self.contacts)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +98,7 @@ class StartEscalation:
     subject: str
     because: str
     due_at: datetime
+    contacts: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -81,7 +106,8 @@ class StartEscalation:
 
     @property
     def title(self) -> str:
-        return f"overdue: {self.because}"
+        called = self.kind is EscalationKind.CREW
+        return f"call: {self.because}" if called else f"overdue: {self.because}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +166,42 @@ class AskDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class AskApproval:
+    """A compensation proposal waits for somebody else with authority: an executive decision page."""
+
+    document: str
+    text: str
+    to: tuple[str, ...]
+    expires_at: datetime
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"ask-approval:{self.document}"
+
+    @property
+    def title(self) -> str:
+        return f"ask {self.to[0]} to approve: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireQuestion:
+    """Nobody answered in time."""
+
+    question: str
+    outcome: Literal["no", "yes"]
+    due_at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"expire:{self.question}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.question} expires: that means {self.outcome}"
+
+
+@dataclass(frozen=True, slots=True)
 class IssueSummary:
     number: int
     recipients: tuple[str, ...]
@@ -155,7 +217,17 @@ class IssueSummary:
 
 
 Move = (
-    PageContact | SkipRung | GiveUpOnReceipt | StartEscalation | StopEscalation | OpenStep | AskDecision | IssueSummary
+    PageContact
+    | TellContacts
+    | SkipRung
+    | GiveUpOnReceipt
+    | StartEscalation
+    | StopEscalation
+    | OpenStep
+    | AskDecision
+    | AskApproval
+    | ExpireQuestion
+    | IssueSummary
 )
 
 
@@ -169,12 +241,15 @@ class Moves:
 
 KIND: dict[type, str] = {
     PageContact: "page",
+    TellContacts: "tell",
     SkipRung: "skip-rung",
     GiveUpOnReceipt: "no-receipt",
     StartEscalation: "start-escalation",
     StopEscalation: "stop-escalation",
     OpenStep: "open-step",
     AskDecision: "ask-decision",
+    AskApproval: "ask-approval",
+    ExpireQuestion: "expire-question",
     IssueSummary: "summary",
 }
 
@@ -185,7 +260,7 @@ def kind_of(move: Move) -> str:
 
 
 def recorded(
-    move: SkipRung | StartEscalation | StopEscalation | OpenStep | AskDecision, at: datetime, by: str
+    move: SkipRung | StartEscalation | StopEscalation | OpenStep | AskDecision | ExpireQuestion, at: datetime, by: str
 ) -> e.Event:
     """The event that making this move leaves in the log, for the moves that are nothing but their event."""
     match move:
@@ -200,7 +275,10 @@ def recorded(
                 subject=move.subject,
                 because=move.because,
                 due_at=move.due_at,
+                contacts=move.contacts,
             )
+        case ExpireQuestion():
+            return e.QuestionExpired(at=at, by=by, question=move.question, outcome=move.outcome)
         case StopEscalation():
             return e.EscalationStopped(at=at, by=by, escalation=move.escalation, because=move.because)
         case OpenStep():

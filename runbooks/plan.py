@@ -35,6 +35,9 @@ class Rung(Frozen):
     wait: Duration
     """From the recorded departure of this rung until the next one is paged."""
     repeat: Repeat | None = None
+    """For those who have no channel ladder of their own."""
+    tell: tuple[Reference, ...] = ()
+    """Told when this rung is called; nothing is asked of them."""
 
 
 class Backoff(Frozen):
@@ -49,6 +52,10 @@ class Ladder(Frozen):
     in_extremis: Annotated[tuple[Reference, ...], Field(min_length=1)]
     """Paged after the last rung's wait, then again and again until somebody answers (invariant 5)."""
     again: Backoff = Backoff()
+    crew: tuple[Reference, ...] = ()
+    """Roles that somebody has to take besides the commander: each is called until it is taken."""
+    crew_after: Duration = timedelta(minutes=5)
+    """From the beginning of the incident until they are called."""
 
 
 class Cadence(Frozen):
@@ -59,6 +66,11 @@ class Cadence(Frozen):
     summary_every: Duration | None = None
     compensation_within: Duration
     """From the declaration to the compensation decision."""
+    ack_expires: Duration | None = None
+    """Whoever took it and has done nothing here for so long is asked whether they are still on it; when they do not
+    answer, the ladder is called again."""
+    reach_within: Duration | None = None
+    """The target that `tocsin prove` holds the plan to: a person is reached this soon, at any minute."""
 
 
 class Situation(Frozen):
