@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -39,6 +40,10 @@ class Home:
     def secret_file(self) -> Path:
         return self.path / "secret"
 
+    @property
+    def push_key_file(self) -> Path:
+        return self.path / "push-key"
+
     def prepare(self) -> None:
         """Make the folder (0700). Raises HomeUnusable when it cannot be written or lies on a network file system."""
         try:
@@ -68,10 +73,14 @@ class Home:
         return file
 
     def token(self, given: str | None) -> str:
-        return given or _keep(self.token_file)
+        return given or _keep(self.token_file, _new_token)
 
     def secret(self, given: str | None) -> str:
-        return given or _keep(self.secret_file)
+        return given or _keep(self.secret_file, _new_token)
+
+    def push_key(self, given: str | None, make: Callable[[], str]) -> str:
+        """Our private key towards push services. Browsers that were subscribed with another one ring no more."""
+        return given or _keep(self.push_key_file, make)
 
     def write_address(self, url: str, token: str) -> None:
         """Tell the command line where the engine is. Replaced in one step, so that nobody reads half a file."""
@@ -81,12 +90,16 @@ class Home:
         _write_private(self.token_file, token)
 
 
-def _keep(path: Path) -> str:
+def _keep(path: Path, make: Callable[[], str]) -> str:
     if path.exists():
         return path.read_text(encoding="utf-8").strip()
-    token = random_token(24)
+    token = make()
     _write_private(path, token)
     return token
+
+
+def _new_token() -> str:
+    return random_token(24)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any, Protocol, TextIO
 
 from contacts.addresses import ChannelKind
 from contacts.authority import covering_authority, describe, who_can_compensate
@@ -29,6 +29,7 @@ from engine.links import Links
 from engine.outside import page_operators, trial_row
 from engine.pager import Pager
 from engine.presence import Presence
+from engine.subscriptions import BrowserSubscriptions, with_push_key
 from engine.tick import Tick
 from engine.view import incident_view
 from incidents import commands as c
@@ -74,6 +75,14 @@ class EngineConfig:
     fault: str | None = None
 
 
+class Companion(Protocol):
+    """Something that lives as long as the engine pages, and whose trouble is never the engine's."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
 class Engine:
     """`start` makes it ready to page; `stop` lets what is queued be committed. Use one a process."""
 
@@ -93,8 +102,15 @@ class Engine:
         self.plan_trouble: str | None = None
         """Why the plan folder is not what is in force, or None."""
         self._absence: asyncio.Task[None] | None = None
+        self._companions: list[Companion] = []
 
     # --- life ---
+
+    def accompany(self, companion: Companion) -> None:
+        """Start it when this engine starts, or now if it has; stop it before the channels close."""
+        self._companions.append(companion)
+        if self.started:
+            companion.start()
 
     def prepare(self) -> None:
         """Everything that can refuse to start, before a port is opened: home, lock, schema, plan, secrets."""
@@ -108,7 +124,13 @@ class Engine:
         self.token = self.home.token(self.config.api_token)
         self.epoch = self.database.read_now(plans.epoch)
         self.links = Links(self.home.secret(self.config.secret_key), self.config.public_url, self.epoch)
-        self.channels: dict[ChannelKind, Channel] = build_channels(self.config.channels, self._stream)
+        self.subscriptions = BrowserSubscriptions(self.database, self.clock)
+        self.channels: dict[ChannelKind, Channel] = build_channels(
+            with_push_key(self.config.channels, self.home),
+            self._stream,
+            now=self.clock.now,
+            subscriptions=self.subscriptions,
+        )
         self._activate(self._load_plan())
         self._wire(checkpoint)
 
@@ -165,6 +187,8 @@ class Engine:
         self._absence = asyncio.create_task(self.tick.note_absence(), name="absence")
         self._absence.add_done_callback(_fall)
         self.started = True
+        for each in self._companions:
+            each.start()
         if self.plan_trouble is not None:
             await self.page_operators(
                 f"plan-{digest(self.plan_trouble)[:8]}",
@@ -184,6 +208,8 @@ class Engine:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+        for each in self._companions:
+            await each.stop()
         for channel in self.channels.values():
             await channel.close()
         await asyncio.to_thread(self.database.close)

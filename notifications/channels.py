@@ -1,11 +1,16 @@
 """Which channels this installation has: built once at start, from settings alone."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TextIO
 
 from contacts.addresses import ChannelKind
 from notifications.channel import Channel
 from notifications.console import ConsoleChannel
+from notifications.email_account import EmailAccount
+from notifications.email_tokens import Sign
+from notifications.push_subscriptions import Subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,20 @@ class ChannelSettings:
     """E.164 of the number that sends SMS and calls."""
     twilio_base_url: str | None = None
     slack_bot_token: str | None = None
+    slack_app_token: str | None = None
+    """For Socket Mode; with it answers come back without a public URL."""
     slack_signing_secret: str | None = None
     slack_base_url: str | None = None
+    push_subject: str | None = None
+    """Whom a push service writes to when our messages make trouble: `mailto:` or https."""
+    push_key: str | None = None
+    """Our private key towards push services, 32 bytes in base64url."""
+    push_loopback: bool = False
+    """Whether a push service may be on this machine; for tests."""
+    webhook_keys: tuple[bytes, ...] = ()
+    """All of them sign, so that a secret can be rotated."""
+    apprise_urls: Mapping[str, str] = field(default_factory=dict)
+    email: EmailAccount | None = None
 
     @property
     def has_twilio(self) -> bool:
@@ -32,14 +49,37 @@ class ChannelSettings:
     def has_slack(self) -> bool:
         return bool(self.slack_bot_token)
 
+    @property
+    def has_push(self) -> bool:
+        return bool(self.push_subject and self.push_key)
 
-def build_channels(settings: ChannelSettings, stream: TextIO) -> dict[ChannelKind, Channel]:
-    """Every channel that is configured, by kind. Opens no connection; closing each gives everything back."""
+
+def build_channels(
+    settings: ChannelSettings,
+    stream: TextIO,
+    *,
+    now: Callable[[], datetime] | None = None,
+    subscriptions: Subscriptions | None = None,
+    sign_mail: Sign | None = None,
+) -> dict[ChannelKind, Channel]:
+    """Every channel that is configured, by kind. Opens no connection; closing each gives everything back.
+
+    What signs with the time needs `now`, browsers need their `subscriptions`, and mail needs `sign_mail` so that only
+    its reader can answer it; the engine gives all of them.
+    """
     channels: dict[ChannelKind, Channel] = {ChannelKind.CONSOLE: ConsoleChannel(stream)}
     if settings.has_twilio:
         channels.update(_twilio_channels(settings))
     if settings.has_slack:
         channels[ChannelKind.SLACK] = _slack_channel(settings)
+    if settings.has_push and now is not None and subscriptions is not None:
+        channels[ChannelKind.PUSH] = _push_channel(settings, now, subscriptions)
+    if settings.webhook_keys and now is not None:
+        channels[ChannelKind.WEBHOOK] = _webhook_channel(settings, now)
+    if settings.apprise_urls:
+        channels[ChannelKind.APPRISE] = _apprise_channel(settings)
+    if settings.email is not None and sign_mail is not None and now is not None:
+        channels[ChannelKind.EMAIL] = _email_channel(settings.email, sign_mail, now)
     return channels
 
 
@@ -68,5 +108,41 @@ def _slack_channel(settings: ChannelSettings) -> Channel:
     return SlackChannel(
         token=settings.slack_bot_token or "",
         base_url=settings.slack_base_url or BASE_URL,
-        two_way=settings.public_url is not None and settings.slack_signing_secret is not None,
+        two_way=settings.slack_app_token is not None
+        or (settings.public_url is not None and settings.slack_signing_secret is not None),
     )
+
+
+def _push_channel(settings: ChannelSettings, now: Callable[[], datetime], subscriptions: Subscriptions) -> Channel:
+    # Imported here for the same reason.
+    from notifications.web_push import PushKey, WebPushChannel  # noqa: PLC0415
+
+    return WebPushChannel(
+        PushKey.from_text(settings.push_key or ""),
+        settings.push_subject or "",
+        subscriptions,
+        now,
+        public_url=settings.public_url,
+        loopback=settings.push_loopback,
+    )
+
+
+def _webhook_channel(settings: ChannelSettings, now: Callable[[], datetime]) -> Channel:
+    # Imported here for the same reason.
+    from notifications.webhook import WebhookChannel  # noqa: PLC0415
+
+    return WebhookChannel(settings.webhook_keys, now, two_way=settings.public_url is not None)
+
+
+def _apprise_channel(settings: ChannelSettings) -> Channel:
+    # Imported here for the same reason.
+    from notifications.apprise_channel import AppriseChannel  # noqa: PLC0415
+
+    return AppriseChannel(settings.apprise_urls)
+
+
+def _email_channel(account: EmailAccount, sign: Sign, now: Callable[[], datetime]) -> Channel:
+    # Imported here for the same reason.
+    from notifications.email import EmailChannel  # noqa: PLC0415
+
+    return EmailChannel(account, sign=sign, now=now)

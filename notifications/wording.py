@@ -84,6 +84,8 @@ def page_text(channel: ChannelKind, facts: PageFacts) -> str:
             return _slack_page(facts)
         case ChannelKind.CONSOLE:
             return _console_page(facts)
+        case ChannelKind.PUSH | ChannelKind.WEBHOOK | ChannelKind.APPRISE:
+            return _plain_page(channel, facts)
         case _:
             assert_never(channel)
 
@@ -240,6 +242,32 @@ def _slack_page(facts: PageFacts) -> str:
 def answer_by_command(incident: str, language: Language) -> str:
     """What a one-way channel says instead of its buttons."""
     return f"{_choose(language, 'Answer with', 'Conteste con')} `tocsin ack {incident}`"
+
+
+def _plain_page(channel: ChannelKind, facts: PageFacts) -> str:
+    """Lines without markup, the first of them a title. A link that the medium carries beside the text is not in it."""
+    language = facts.reader.language
+    opening = f"{_drill_word(language)} " if facts.drill else ""
+    duplicate = _choose(language, " (possible duplicate)", " (posible duplicado)") if facts.possible_duplicate else ""
+    situation, title = _plain(facts.situation), shorten(_plain(facts.title), _CHAT_TITLE)
+    since = f"{_choose(language, 'Since', 'Desde')} {local_time(facts.declared_at, facts.reader)}"
+    lines = [
+        f"{opening}{facts.severity.value} {facts.incident}{duplicate}: {situation or title}",
+        title if title != situation else "",
+        f"{_plain(facts.area)}, {since[:1].lower()}{since[1:]}" if facts.area else since,
+        f"{_choose(language, 'Needs', 'Se necesita')}: {_need(facts)}",
+        _plain_answer(channel, facts),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _plain_answer(channel: ChannelKind, facts: PageFacts) -> str:
+    language = facts.reader.language
+    if not _is_real(facts):
+        return ""
+    if facts.link is None:
+        return f"{_choose(language, 'Answer with', 'Conteste con')}: tocsin ack {facts.incident}"
+    return f"{_choose(language, 'Answer', 'Conteste')}: {facts.link}" if channel is ChannelKind.APPRISE else ""
 
 
 def _console_page(facts: PageFacts) -> str:

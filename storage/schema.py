@@ -143,3 +143,14 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("seen_at", Double, nullable=False),
 )
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("contact", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("p256dh", Text, nullable=False),
+    Column("auth", Text, nullable=False),
+    Column("since", Double, nullable=False),
+)

@@ -1,9 +1,11 @@
 """Every setting, from the environment (`TOCSIN_*`). A wrong value names its variable and ends the start."""
 
+import base64
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from incidents.errors import TocsinError
@@ -22,6 +24,40 @@ Url = Annotated[str, BeforeValidator(_no_slash), Field(pattern=r"^https?://[^\s/
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+def _signing_keys(secret: SecretStr) -> tuple[bytes, ...]:
+    """The keys of a webhook secret: base64 after `whsec_`, else the text itself; several separated by commas."""
+    keys = tuple(_signing_key(each.strip()) for each in secret.get_secret_value().split(",") if each.strip())
+    if any(len(key) < LEAST_SECRET for key in keys):
+        raise ValueError(f"a webhook secret has {LEAST_SECRET} bytes at least; `openssl rand -base64 24` makes one")
+    return keys
+
+
+def _signing_key(text: str) -> bytes:
+    if not text.startswith(_WEBHOOK_SECRET):
+        return text.encode()
+    try:
+        return base64.b64decode(text.removeprefix(_WEBHOOK_SECRET), validate=True)
+    except ValueError as error:
+        raise ValueError(f"what stands after {_WEBHOOK_SECRET} is not base64") from error
+
+
+def _usable(secret: SecretStr) -> SecretStr:
+    _signing_keys(secret)
+    return secret
+
+
+def _push_key(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", text):
+        raise ValueError("a push key is 32 bytes in base64url without padding: 43 characters")
+    return secret
+
+
+LEAST_SECRET = 16
+"""Bytes of a webhook secret."""
+_WEBHOOK_SECRET = "whsec_"
+
+
 class TwilioSettings(BaseModel):
     account_sid: str | None = None
     auth_token: SecretStr | None = None
@@ -32,8 +68,24 @@ class TwilioSettings(BaseModel):
 
 class SlackSettings(BaseModel):
     bot_token: SecretStr | None = None
+    app_token: SecretStr | None = None
+    """Opens Socket Mode: answers then need neither a public address nor the signing secret."""
     signing_secret: SecretStr | None = None
     base_url: Url | None = None
+
+
+class PushSettings(BaseModel):
+    subject: Annotated[str, Field(pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+)$")] | None = None
+    """Whom a push service can write to; else the public URL, when that is https. Without either there is no push."""
+    private_key: Annotated[SecretStr, AfterValidator(_push_key)] | None = None
+    """Ours towards push services, instead of the one that is made once and kept in the home."""
+    loopback: bool = False
+    """For tests only: a browser may name a push service on this machine."""
+
+
+class WebhookSettings(BaseModel):
+    secret: Annotated[SecretStr, AfterValidator(_usable)] | None = None
+    """One secret, or two separated by a comma while it is rotated: both sign."""
 
 
 class Settings(BaseSettings):
@@ -54,6 +106,10 @@ class Settings(BaseSettings):
     """For tests only: see engine/faults.py."""
     twilio: TwilioSettings = TwilioSettings()
     slack: SlackSettings = SlackSettings()
+    push: PushSettings = PushSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    apprise: dict[str, SecretStr] = {}
+    """Apprise's own URLs by name: TOCSIN_APPRISE__TEAM_TELEGRAM is the address `team-telegram` in contacts.yaml."""
 
     def channels(self) -> ChannelSettings:
         token = self.twilio.auth_token
@@ -65,9 +121,19 @@ class Settings(BaseSettings):
             twilio_from=self.twilio.from_number,
             twilio_base_url=self.twilio.base_url,
             slack_bot_token=_reveal(self.slack.bot_token),
+            slack_app_token=_reveal(self.slack.app_token),
             slack_signing_secret=_reveal(self.slack.signing_secret),
             slack_base_url=self.slack.base_url,
+            push_subject=self.push.subject or _if_https(self.public_url),
+            push_key=_reveal(self.push.private_key),
+            push_loopback=self.push.loopback,
+            webhook_keys=() if self.webhook.secret is None else _signing_keys(self.webhook.secret),
+            apprise_urls={name.lower(): url.get_secret_value() for name, url in self.apprise.items()},
         )
+
+
+def _if_https(url: str | None) -> str | None:
+    return url if url is not None and url.startswith("https://") else None
 
 
 def _reveal(secret: SecretStr | None) -> str | None:

@@ -1,0 +1,102 @@
+"""Pages to any other service by way of Apprise: one-way, for the long tail that has no channel of its own here."""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Mapping
+
+from apprise import Apprise, AppriseAsset, NotifyFormat
+
+from contacts.addresses import ChannelKind
+from incidents.errors import OutcomeUnknown, ProviderUnavailable, Undeliverable
+from notifications.channel import Message, Sent
+from notifications.connections import TOTAL_SECONDS
+
+_AT_ONCE = 16
+
+
+class AppriseChannel:
+    """Names no message and reports no delivery. Nothing comes back: a page says by which link or command to answer."""
+
+    kind = ChannelKind.APPRISE
+    gives_receipts = False
+    two_way = False
+
+    def __init__(self, urls: Mapping[str, str], *, timeout_seconds: float = TOTAL_SECONDS) -> None:
+        """`urls` is Apprise's own URL by the last part of its variable, in lower case."""
+        self._urls = dict(urls)
+        self._timeout_seconds = timeout_seconds
+        # Apprise's asynchronous interface runs its blocking plugins in the loop's shared threads. Ours are our own: a
+        # service that hangs must not take those of the storage.
+        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+
+    async def send(self, message: Message) -> Sent:
+        """See Channel.send. Apprise says only yes or no: a no counts as refused for now.
+
+        A service that has not answered in time may still take it: the outcome is unknown, and the thread ends by the
+        plugin's own time-outs. A message that had to wait for a thread all that time has not left.
+        """
+        url = self._url(message.to)
+        title, body = _parts(message)
+        handed_over = self._pool().submit(_notify, url, title, body)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                taken = await asyncio.wrap_future(handed_over)
+        except TimeoutError as error:
+            if handed_over.cancelled():
+                raise ProviderUnavailable("Apprise is busy with services that do not answer.") from error
+            raise OutcomeUnknown(
+                f"Apprise's service {message.to} did not answer in {self._timeout_seconds:g} s."
+            ) from error
+        if taken is None:
+            raise Undeliverable(f"{_variable(message.to)} is not an address that Apprise knows.")
+        if not taken:
+            raise ProviderUnavailable(f"Apprise could not hand the message to {message.to}.")
+        return Sent(provider_id=None)
+
+    async def recover(self, message: Message) -> Sent | None:
+        """Unknown: Apprise has no way to ask."""
+        return None
+
+    async def cancel(self, provider_id: str) -> None:
+        """Nothing: what was handed over stays where it is."""
+
+    async def close(self) -> None:
+        """Does not wait for services that hang: their threads end by the plugins' own time-outs."""
+        pool, self._threads = self._threads, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _url(self, name: str) -> str:
+        url = self._urls.get(key_of(name))
+        if url is None:
+            raise Undeliverable(f"{_variable(name)} is not set, so that {name} leads nowhere.")
+        return url
+
+    def _pool(self) -> concurrent.futures.ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="apprise")
+        return self._threads
+
+
+def key_of(name: str) -> str:
+    """The name as a variable can carry it: `team-telegram` is team_telegram."""
+    return name.replace("-", "_").lower()
+
+
+def _variable(name: str) -> str:
+    return f"TOCSIN_APPRISE__{key_of(name).upper()}"
+
+
+def _parts(message: Message) -> tuple[str, str]:
+    title, _, body = message.text.partition("\n")
+    return (title, body) if body else (message.incident, title)
+
+
+def _notify(url: str, title: str, body: str) -> bool | None:
+    """In a thread. None when the URL is none of Apprise's; False for whatever else went wrong."""
+    # Built anew each time: a plugin that is kept sleeps between its messages, some for five seconds, and a second page
+    # cannot wait for that.
+    service = Apprise(asset=AppriseAsset(async_mode=False))
+    if not service.add(url):
+        return None
+    return bool(service.notify(body=body, title=title, body_format=NotifyFormat.TEXT))
