@@ -1,4 +1,4 @@
-"""What comes back from people and providers: Twilio's status, SMS, calls and keys, and Slack's buttons.
+"""What comes back from people and providers: Twilio's status, SMS, calls and keys; Slack's go on to `slack_desk`.
 
 Each is taken only with the provider's signature over the public address. An answer goes through the same door as a
 command; the reply tells the person the truth about who has it. Providers get 200 or 403, never a 5xx for our refusals:
@@ -17,7 +17,8 @@ from notifications.channel import Answer
 from notifications.wording import Language, not_understood, nothing_to_answer, which_one
 from storage import outbox
 from storage.outbox import OutboxRow
-from tocsin.web.http import JSON, Reply, Scope, error_reply, header, json_reply
+from tocsin.web.http import Reply, Scope, error_reply, header
+from tocsin.web.slack_desk import SlackDesk
 
 XML = b"text/xml"
 LIMIT = 256 * 1024
@@ -35,38 +36,16 @@ class Callbacks:
         self._twilio: _Twilio | None = None
         if settings.has_twilio and settings.public_url is not None:
             self._twilio = _Twilio(engine, settings.twilio_auth_tokens, settings.public_url)
-        self._slack_secret = settings.slack_signing_secret
+        has_slack = settings.has_slack or settings.slack_signing_secret is not None
+        self._slack = SlackDesk(engine) if has_slack else None
 
     async def take(self, path: str, scope: Scope, body: bytes) -> Reply:
         """`path` begins with /twilio/ or /slack/."""
         if path.startswith("/twilio/") and self._twilio is not None:
             return await self._twilio.take(path, scope, body)
-        if path == "/slack/interactions" and self._slack_secret:
-            return await self._slack(scope, body, self._slack_secret)
+        if path.startswith("/slack/") and self._slack is not None:
+            return await self._slack.over_http(path, scope, body)
         return error_reply(404, "This provider is not configured here.")
-
-    async def _slack(self, scope: Scope, body: bytes, secret: str) -> Reply:
-        from notifications.slack_webhooks import button_answer, signed_by_slack  # noqa: PLC0415 - SDK only if configured
-
-        signed = signed_by_slack(
-            body,
-            timestamp=header(scope, b"x-slack-request-timestamp") or None,
-            signature=header(scope, b"x-slack-signature") or None,
-            signing_secret=secret,
-            now=self._engine.clock.now(),
-        )
-        if not signed:
-            return error_reply(401, "The request is not signed by Slack, or is older than five minutes.")
-        answer = button_answer(body)
-        if answer.verb == "unknown" or answer.message_id is None:
-            return Reply(200, b"", JSON)
-        row = await self._engine.message(answer.message_id)
-        contact = self._engine.contact_at(answer.sender or "")
-        if row is None or contact is None:
-            who = "message" if row is None else "person"
-            return json_reply(200, {"text": f"Tocsin does not know this {who}; nothing was changed."})
-        sentence = await _carry_out(self._engine, answer, contact, row.incident_id, "slack")
-        return json_reply(200, {"response_type": "ephemeral", "replace_original": False, "text": sentence})
 
 
 class _Twilio:
