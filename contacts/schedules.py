@@ -13,15 +13,15 @@ duty for an hour less or more. What would happen in a skipped hour happens at th
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
-from contacts.turns import Hours, Turns
+from contacts.turns import Daily, Hours, Turns
 from contacts.walltime import ClockTime, LocalMoment, begins, ends, instant, wall, zone
 from incidents.durations import parse_duration, write_duration
 from incidents.ids import Slug
@@ -148,23 +148,23 @@ def duty_at(schedule: Schedule, at: datetime, feed: tuple[Shift, ...] = ()) -> D
     `feed` is the last good copy of its calendar; hand over the same tuple each time, because what is worked out from it
     is kept for that tuple. The same holds for `schedule`.
     """
-    return _roster(schedule).at(at, _line(feed))
+    return Duty(*_roster(schedule).at(at, _line(feed)))
 
 
 def duties(schedule: Schedule, start: datetime, end: datetime, feed: tuple[Shift, ...] = ()) -> tuple[Duty, ...]:
     """[start, end) without a hole: neighbours differ in who is on duty; nobody is a duty too. None if end <= start."""
-    roster, line = _roster(schedule), _line(feed)
+    roster, line = _roster(schedule).ahead(), _line(feed)
     found: list[Duty] = []
     since = moment = start.astimezone(UTC)
     stop = end.astimezone(UTC)
     people: tuple[str, ...] | None = None
     while moment < stop:
-        duty = roster.at(moment, line)
-        if people is not None and duty.people != people:
+        now, _, until = roster.at(moment, line)
+        if people is not None and now != people:
             found.append(Duty(people, since, moment))
             since = moment
-        people = duty.people
-        moment = stop if duty.until is None else duty.until
+        people = now
+        moment = stop if until is None else until
     if people is not None:
         found.append(Duty(people, since, stop))
     return tuple(found)
@@ -191,6 +191,10 @@ class _Same(Generic[Value]):
         return isinstance(other, _Same) and self.value is other.value
 
 
+_Held = tuple[tuple[str, ...], datetime | None, datetime | None]
+"""A duty on its way up through the layers."""
+
+
 def _clip(
     since: datetime | None, until: datetime | None, low: datetime | None, high: datetime | None
 ) -> tuple[datetime | None, datetime | None]:
@@ -208,33 +212,39 @@ class _Rota:
 
     crews: tuple[tuple[str, ...], ...]
     turns: Turns | None
-    hours: tuple[Hours, ...]
+    hours: Hours | None
     start: datetime | None
     end: datetime | None
 
-    def at(self, moment: datetime) -> Duty:
+    def at(self, moment: datetime) -> _Held:
         if self.start is not None and moment < self.start:
-            return Duty((), None, self.start)
+            return (), None, self.start
         if self.end is not None and moment >= self.end:
-            return Duty((), self.end, None)
-        inside, low, high = self._window(moment)
-        since, until = _clip(self.start, self.end, low, high)
-        if not inside:
-            return Duty((), since, until)
-        if self.turns is None:
-            return Duty(self.crews[0], since, until)
-        turn, low, high = self.turns.at(moment)
-        return Duty(self.crews[turn % len(self.crews)], *_clip(since, until, low, high))
-
-    def _window(self, moment: datetime) -> tuple[bool, datetime | None, datetime | None]:
-        since: datetime | None = None
-        until: datetime | None = None
-        for hours in self.hours:
-            inside, low, high = hours.at(moment)
-            if inside:
-                return True, low, high
+            return (), self.end, None
+        since, until = self.start, self.end
+        if self.hours is not None:
+            inside, low, high = self.hours.at(moment)
             since, until = _clip(since, until, low, high)
-        return not self.hours, since, until
+            if not inside:
+                return (), since, until
+        if self.turns is None:
+            return self.crews[0], since, until
+        turn, low, high = self.turns.at(moment)
+        return self.crews[turn % len(self.crews)], *_clip(since, until, low, high)
+
+
+class _Ahead:
+    """A rota that is asked for later and later moments: what it said last holds as long as it said."""
+
+    def __init__(self, rota: _Rota) -> None:
+        self._rota = rota
+        self._last: _Held | None = None
+
+    def at(self, moment: datetime) -> _Held:
+        last = self._last
+        if last is None or (last[2] is not None and moment >= last[2]):
+            last = self._last = self._rota.at(moment)
+        return last
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,45 +254,48 @@ class _Line:
     bounds: tuple[datetime, ...]
     people: tuple[tuple[str, ...], ...]
 
-    def at(self, moment: datetime) -> Duty:
+    def at(self, moment: datetime) -> _Held:
         place = bisect_right(self.bounds, moment)
         since = self.bounds[place - 1] if place > 0 else None
         until = self.bounds[place] if place < len(self.bounds) else None
-        return Duty(self.people[place - 1] if place > 0 else (), since, until)
+        return self.people[place - 1] if place > 0 else (), since, until
 
 
 @dataclass(frozen=True, slots=True)
 class _Roster:
-    rotas: tuple[_Rota, ...]
+    rotas: tuple[_Rota | _Ahead, ...]
     swaps: tuple[tuple[datetime, datetime, dict[str, str]], ...]
     overrides: tuple[tuple[datetime, datetime, tuple[str, ...]], ...]
 
-    def at(self, moment: datetime, line: _Line) -> Duty:
+    def ahead(self) -> "_Roster":
+        """The same for one who asks for later and later moments."""
+        return replace(self, rotas=tuple(_Ahead(rota) for rota in self.rotas if isinstance(rota, _Rota)))
+
+    def at(self, moment: datetime, line: _Line) -> _Held:
         since: datetime | None = None
         until: datetime | None = None
-        for start, end, people in self.overrides:
+        for start, end, alone in self.overrides:
             since, until = _clip(since, until, *_beside(moment, start, end))
             if start <= moment < end:
-                return Duty(people, since, until)
-        duty = self._below(moment, line)
-        since, until = _clip(since, until, duty.since, duty.until)
-        people = duty.people
+                return alone, since, until
+        people, low, high = self._below(moment, line)
+        since, until = _clip(since, until, low, high)
         for start, end, instead in self.swaps:
             since, until = _clip(since, until, *_beside(moment, start, end))
             if start <= moment < end:
                 people = tuple(dict.fromkeys(instead.get(person, person) for person in people))
-        return Duty(people, since, until)
+        return people, since, until
 
-    def _below(self, moment: datetime, line: _Line) -> Duty:
+    def _below(self, moment: datetime, line: _Line) -> _Held:
         since: datetime | None = None
         until: datetime | None = None
         for rota in self.rotas:
-            duty = rota.at(moment)
-            since, until = _clip(since, until, duty.since, duty.until)
-            if duty.people:
-                return Duty(duty.people, since, until)
-        duty = line.at(moment)
-        return Duty(duty.people, *_clip(since, until, duty.since, duty.until))
+            people, low, high = rota.at(moment)
+            since, until = _clip(since, until, low, high)
+            if people:
+                return people, since, until
+        people, low, high = line.at(moment)
+        return people, *_clip(since, until, low, high)
 
 
 def _beside(moment: datetime, start: datetime, end: datetime) -> tuple[datetime | None, datetime | None]:
@@ -324,14 +337,15 @@ def _rota(layer: Layer, where: ZoneInfo) -> _Rota:
     return _Rota(
         crews=crews,
         turns=Turns(anchor, layer.rotate, where) if len(crews) > 1 else None,
-        hours=tuple(_hours(window, where) for window in layer.only),
+        hours=Hours(tuple(_daily(window) for window in layer.only), where) if layer.only else None,
         start=None if layer.start is None else instant(anchor, where),
         end=None if layer.end is None else ends(layer.end, where),
     )
 
 
-def _hours(window: Window, where: ZoneInfo) -> Hours:
-    return Hours(frozenset(WEEK.index(day) for day in window.days), window.after, window.until, where)
+def _daily(window: Window) -> Daily:
+    days = frozenset(WEEK.index(day) for day in window.days)
+    return Daily(days, time.fromisoformat(window.after), time.fromisoformat(window.until))
 
 
 _NO_SHIFTS = _Line((), ())

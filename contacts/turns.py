@@ -4,16 +4,16 @@ Both count on the clock of the wall and look up each bound in its zone, so a han
 of 23 and 25 hours. No answer is walked to: the cost of a moment is the same ten years after the start.
 """
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import chain
 from zoneinfo import ZoneInfo
 
-from contacts.walltime import at_clock, instant
+from contacts.walltime import instant
 
 _DAY = timedelta(days=1)
-_SEARCHED = 9
-"""Days to look for the next or the last window: a week, and what a zone that skips a day can shift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,11 @@ class Turns:
     anchor: datetime
     length: timedelta
     where: ZoneInfo
+    _there: datetime = field(init=False, repr=False)
+    """The anchor with its zone: two times of one zone are subtracted as the clocks on the wall show them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_there", self.anchor.replace(tzinfo=self.where))
 
     def begin(self, turn: int) -> datetime:
         return instant(self.anchor + turn * self.length, self.where)
@@ -32,7 +37,7 @@ class Turns:
 
         A turn that lies wholly inside a skipped hour has no time at all and is never the answer; it still counts.
         """
-        turn = (moment.astimezone(self.where).replace(tzinfo=None) - self.anchor) // self.length
+        turn = (moment.astimezone(self.where) - self._there) // self.length
         since = self.begin(turn)
         while since > moment:
             turn -= 1
@@ -45,43 +50,59 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
-    """From `after` to `until` on certain days of the week (Monday is 0); over midnight where `until` is not later."""
+class Daily:
+    """From `after` to `until` on certain days of the week (Monday is 0); to the next day's where it is not later."""
 
     days: frozenset[int]
-    after: str
-    until: str
+    after: time
+    until: time
+
+    def on(self, day: date, where: ZoneInfo) -> tuple[datetime, datetime] | None:
+        """The window that begins on that day; None on other days, and where a skipped hour leaves nothing of it."""
+        if day.weekday() not in self.days:
+            return None
+        last = day if self.until > self.after else day + _DAY
+        begin = instant(datetime.combine(day, self.after), where)
+        end = instant(datetime.combine(last, self.until), where)
+        return (begin, end) if begin < end else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hours:
+    """Whatever lies in one of these windows."""
+
+    windows: tuple[Daily, ...]
     where: ZoneInfo
 
     def at(self, moment: datetime) -> tuple[bool, datetime, datetime]:
         """Whether `moment` lies inside, and bounds [since, until) around it within which that stays so."""
-        today = moment.astimezone(self.where).date()
-        for shift in (0, -1, 1, -2):
-            window = _window(self, today + shift * _DAY)
-            if window is not None and window[0] <= moment < window[1]:
-                return True, *window
-        return False, self._last_end(today, moment), self._next_begin(today, moment)
+        bounds = _bounds(self, moment.astimezone(self.where).toordinal() // _STRETCH)
+        place = bisect_right(bounds, moment)
+        return place % 2 == 0, bounds[place - 1], bounds[place]
 
-    def _next_begin(self, today: date, moment: datetime) -> datetime:
-        for shift in range(-1, _SEARCHED):
-            window = _window(self, today + shift * _DAY)
-            if window is not None and window[0] > moment:
-                return window[0]
-        return at_clock(today + (_SEARCHED - 1) * _DAY, "00:00", self.where)
 
-    def _last_end(self, today: date, moment: datetime) -> datetime:
-        for shift in range(1, -_SEARCHED, -1):
-            window = _window(self, today + shift * _DAY)
-            if window is not None and window[1] <= moment:
-                return window[1]
-        return at_clock(today - (_SEARCHED - 2) * _DAY, "00:00", self.where)
+_STRETCH = 56
+"""Days whose windows are worked out and kept together: few enough for one question, enough for ten years of them."""
 
 
 @lru_cache(1 << 14)
-def _window(hours: Hours, day: date) -> tuple[datetime, datetime] | None:
-    """The window that begins on that day; None on other days, and where a skipped hour leaves nothing of it."""
-    if day.weekday() not in hours.days:
-        return None
-    last = day if time.fromisoformat(hours.until) > time.fromisoformat(hours.after) else day + _DAY
-    begin, end = at_clock(day, hours.after, hours.where), at_clock(last, hours.until, hours.where)
-    return (begin, end) if begin < end else None
+def _bounds(hours: Hours, stretch: int) -> tuple[datetime, ...]:
+    """Bounds around that stretch of days: outside from the first on, inside from the second, and so on in turn.
+
+    Reaches far enough for windows of a week's other days, those over midnight, and a day that a zone skips.
+    """
+    first = date.fromordinal(stretch * _STRETCH) - 9 * _DAY
+    last = first + (_STRETCH + 18) * _DAY
+    low, high = (instant(datetime.combine(day, time.min), hours.where) for day in (first, last))
+    inside: list[tuple[datetime, datetime]] = []
+    for begin, end in _windows(hours, first - 2 * _DAY, last):
+        if inside and begin <= inside[-1][1]:
+            inside[-1] = (inside[-1][0], max(end, inside[-1][1]))
+        elif end > low:
+            inside.append((max(begin, low), end))
+    return (low, *(min(bound, high) for bound in chain.from_iterable(inside)), high)
+
+
+def _windows(hours: Hours, first: date, last: date) -> list[tuple[datetime, datetime]]:
+    days = [first + shift * _DAY for shift in range((last - first).days)]
+    return sorted(window for day in days for each in hours.windows if (window := each.on(day, hours.where)) is not None)

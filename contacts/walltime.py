@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, StringConstraints
 
 _SECOND = timedelta(seconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AROUND = tuple(timedelta(hours=hours) for hours in range(-12, 37, 6))
 _MOMENT = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$")
 
 
@@ -43,15 +45,29 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-@lru_cache(1 << 16)
+def is_zone(name: str) -> bool:
+    """Whether `zone` finds one of this name."""
+    return name == "UTC" or zone(name).key == name
+
+
 def instant(local: datetime, where: ZoneInfo) -> datetime:
     """The moment (aware UTC) at which the clocks of `where` show the naive `local`. See the module for odd hours."""
-    first, second = local.replace(tzinfo=where, fold=0), local.replace(tzinfo=where, fold=1)
-    offset, other = first.utcoffset(), second.utcoffset()
-    assert offset is not None and other is not None  # a ZoneInfo always knows
-    if offset >= other:
-        return (local - offset).replace(tzinfo=UTC, fold=0)
-    return _jump(second.astimezone(UTC), first.astimezone(UTC), where)
+    epoch = _epoch_of_day(where, local.toordinal())
+    if epoch is not None:
+        return _EPOCH + (local - epoch)
+    early = local.replace(tzinfo=where, fold=0).astimezone(UTC)
+    if early.astimezone(where).replace(tzinfo=None) == local.replace(fold=0):
+        return early
+    return _jump(local.replace(tzinfo=where, fold=1).astimezone(UTC), early, where)
+
+
+@lru_cache(1 << 16)
+def _epoch_of_day(where: ZoneInfo, ordinal: int) -> datetime | None:
+    """What the clocks of that day's offset showed at the epoch; None where they are changed on it or next to it."""
+    midnight = datetime.fromordinal(ordinal)
+    offsets = {where.utcoffset(midnight + hours) for hours in _AROUND}
+    offset = offsets.pop()
+    return None if offsets or offset is None else _EPOCH.replace(tzinfo=None) + offset
 
 
 def _jump(before: datetime, after: datetime, where: ZoneInfo) -> datetime:
@@ -102,6 +118,8 @@ def _parts(text: str) -> tuple[date, str | None, datetime | None]:
     found = _MOMENT.match(text)
     if found is None:
         raise ValueError("write a day such as 2026-12-24, or a day and a time such as 2026-12-24 18:00")
+    if not "1970" <= text[:4] <= "2999":
+        raise ValueError("write a year from 1970 to 2999")
     day, clock, seconds, offset = date.fromisoformat(found[1]), found[2], found[3], found[4]
     if offset is not None:
         return day, None, datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
