@@ -26,6 +26,7 @@ from engine.feed import Feed
 from engine.home import Home
 from engine.intake import Heard, Intake
 from engine.links import Links
+from engine.mailbox import Mailbox
 from engine.outside import page_operators, trial_row
 from engine.pager import Pager
 from engine.presence import Presence
@@ -41,6 +42,7 @@ from incidents.severity import Severity
 from incidents.state import Incident
 from notifications.channel import Answer, Channel, DeliveryReport
 from notifications.channels import ChannelSettings, build_channels
+from notifications.email_tokens import SIGNED
 from runbooks.loader import LoadedPlan, load_plan
 from runbooks.moves import Moves, kind_of
 from runbooks.next_moves import executives_of
@@ -130,9 +132,15 @@ class Engine:
             self._stream,
             now=self.clock.now,
             subscriptions=self.subscriptions,
+            sign_mail=self._sign_mail,
         )
+        self.mailbox = Mailbox(self, self.config.channels.email, self._sign_mail)
         self._activate(self._load_plan())
         self._wire(checkpoint)
+
+    def _sign_mail(self, message_id: str) -> str:
+        """What makes our mail addresses ours; of this installation's epoch, as links are."""
+        return self.links.signature("mail", message_id, "")[:SIGNED]
 
     def _load_plan(self) -> LoadedPlan:
         """The plan folder; if somebody has left it broken, the last plan that was in force (and operators are told).
@@ -187,6 +195,7 @@ class Engine:
         self._absence = asyncio.create_task(self.tick.note_absence(), name="absence")
         self._absence.add_done_callback(_fall)
         self.started = True
+        await self.mailbox.start()
         for each in self._companions:
             each.start()
         if self.plan_trouble is not None:
@@ -201,6 +210,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop paging in order: nothing new is claimed, what was decided is committed. A second call does nothing."""
+        await self.mailbox.stop()
         running = [*self._tasks, *([] if self._absence is None else [self._absence])]
         for task in running:
             task.cancel()
