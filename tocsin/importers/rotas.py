@@ -105,8 +105,11 @@ def stamp(moment: datetime) -> str:
 
 
 def replaced(schedule: Schedule, start: datetime, end: datetime, person: str, other: str) -> list[Override] | None:
-    """Overrides by which `other` does the duties of `person` in [start, end); None when a pair would lose its partner."""
-    if end - start > _LONGEST_REPLACED:
+    """Overrides by which `other` does the duties of `person` in [start, end); None where a pair would be parted.
+
+    None also where who is on duty stands in a calendar, and for more than 400 days.
+    """
+    if end - start > _LONGEST_REPLACED or schedule.calendar is not None:
         return None
     found = []
     for duty in duties(schedule, start, end):
@@ -139,8 +142,8 @@ def _columns(draft: Draft, name: str, rotas: Sequence[Rota]) -> list[list[Rota]]
     ]
     if any(len(level) > 1 for level in levels[1:]):
         draft.unmatched.append(
-            f"schedule {name!r}: rotations of a higher level are on call side by side; somebody of a lower level may be "
-            "paged beside them. Check it with `tocsin who`."
+            f"schedule {name!r}: rotations of a higher level are on call side by side; somebody of a lower level "
+            "may be paged beside them. Check it with `tocsin who`."
         )
     width = max(len(level) for level in levels)
     return [[rota for level in levels for rota in level[min(column, len(level) - 1)]] for column in range(width)]

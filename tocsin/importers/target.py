@@ -1,4 +1,4 @@
-"""What an import ends in, and the draft that a vendor's reader fills: people, schedules, ladders, and what is left over."""
+"""What an import ends in, and the draft that a vendor's reader fills: people, schedules, ladders, leftovers."""
 
 import re
 import unicodedata
@@ -72,7 +72,7 @@ def local_part(email: str) -> str:
 
 
 def e164(number: str) -> str | None:
-    """`+442079460001` for a number that begins with its country code, however it is written; None if it cannot be one."""
+    """`+447700900001` for a number that begins with its country code, however written; None if it cannot be one."""
     try:
         parsed = phonenumbers.parse(f"+{number.lstrip(' +')}", None)
     except phonenumbers.NumberParseException:
@@ -266,7 +266,7 @@ class Draft:
     def done(self) -> Imported:
         if self.ladders:
             self.notes.append(
-                "A policy that ended after its last step ends no more: Tocsin calls 'in_extremis' until somebody answers."
+                "Policies that ended after their last step go on: Tocsin calls 'in_extremis' until somebody answers."
             )
         main = max(self.ladders, key=lambda each: self.used_by.get(each, 0), default=None)
         return Imported(
