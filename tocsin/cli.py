@@ -38,6 +38,7 @@ ENTRIES: dict[str, Entry] = {
     "init": Entry(_PLAN, "plan", "Write a commented starter plan into a folder."),
     "check": Entry(_PLAN, "plan", "Check a plan: every problem with file, line and column."),
     "plan": Entry(_PLAN, "plan", "`plan activate` makes the engine load its plan folder again."),
+    "import": Entry(_PLAN, "bring_in", "Turn an export of GoAlert, OnCall, PagerDuty or Opsgenie into a plan."),
     "declare": Entry(_ACT, "act", "Declare an incident and page people."),
     "ack": Entry(_ACT, "act", "Take it: you have it now, the pages stop."),
     "pass": Entry(_ACT, "act", "You cannot take it: the next person is paged now."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 from contacts.addresses import ChannelKind
 from contacts.directory import Absence, Beat
@@ -132,11 +133,13 @@ def _paging(
             continue
         criteria = rule.get("criteria")
         some = criteria is not None and criteria.text_of("type") not in ("", "match-all")
-        if some or rule.get("timeRestriction") is not None or found:
+        if some or rule.get("timeRestriction") is not None:
             draft.unmatched.append(
                 f"{whose}: the notification rule {called!r} is for some alerts only; see 'paging' and 'quiet_hours'."
             )
             continue
+        if found:
+            continue  # the first that matches is the only one that counts
         repeat = rule.get("repeat")
         if repeat is not None and repeat.is_true("enabled", otherwise=True):
             draft.unmatched.append(f"{whose}: the notification rule {called!r} begins again; see 'every' of a beat.")
@@ -147,7 +150,7 @@ def _paging(
 
 def _step(step: Value, known: set[ChannelKind]) -> tuple[timedelta, ChannelKind] | None:
     kind = _KINDS.get(step.field("contact").field("method").text())
-    if kind not in known or kind is None or not step.is_true("enabled", otherwise=True):
+    if kind is None or kind not in known or not step.is_true("enabled", otherwise=True):
         return None
     after = step.get("sendAfter")
     return timedelta(0) if after is None else _length(after), kind
@@ -289,7 +292,7 @@ def _escalation(draft: Draft, escalation: Value) -> None:
     delays = sorted(calls)
     if delays and delays[0]:
         draft.notes.append(f"{what} began after {delays[0]}; its ladder begins at once.")
-    waits = [later - earlier for earlier, later in zip(delays, delays[1:], strict=False)] + [pause]
+    waits = [later - earlier for earlier, later in pairwise(delays)] + [pause]
     rungs = [(calls[delay], wait) for delay, wait in zip(delays, waits, strict=True)]
     again = pause if repeat is not None and repeat.whole_of("count", 0) > 0 else None
     draft.add_ladder(_id(escalation), what, name, rungs, again)
@@ -324,8 +327,9 @@ def _routing(draft: Draft, wrapped: Value) -> None:
         called, notify = rule.text_of("name"), rule.get("notify")
         some = rule.get("criteria") is not None and rule.field("criteria").text_of("type") not in ("", "match-all")
         if some or rule.get("timeRestriction") is not None:
+            whose = f"team {team.text_of('name')!r}"
             draft.unmatched.append(
-                f"team {team.text_of('name')!r}: the routing rule {called!r} is for some alerts only; write it as a route."
+                f"{whose}: the routing rule {called!r} is for some alerts only; write it as a route."
             )
         elif notify is not None and notify.text_of("type") == "escalation":
             ladder = draft.uses(notify.text_of("id"))
