@@ -237,7 +237,8 @@ async def test_wrong_signatures_and_stale_timestamps_are_refused(quiet: RealEngi
         pressed = await quiet.slack_button("U1", message_id, at=moment, secret=secret)
         assert pressed.status == 401
     assert (await quiet.ask("POST", "/slack/interactions", body=b"payload={}", token=False)).status == 401
-    assert (await quiet.ask("POST", "/slack/commands", body=b"", token=False)).status == 404
+    assert (await quiet.ask("POST", "/slack/commands", body=b"", token=False)).status == 401
+    assert (await quiet.ask("POST", "/slack/events", body=b"", token=False)).status == 404
 
 
 # --- who may ask ---

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.telephones import Network, StrictRobot
-from tests.support.counterparties import SHARED, Emulators, free_port
+from tests.support.counterparties import SHARED, Emulators, Recorder, free_port
 from tests.support.prefect_server import PrefectServer, a_prefect_server
 from tests.support.real_engine import (
     ALERTMANAGER_KEY,
@@ -297,7 +297,7 @@ async def test_a_wrong_signature_changes_nothing(engines: Engines, network: Netw
     assert (await engine.show())["commander"] == "ana"
 
 
-async def test_a_button_in_slack_takes_it(engines: Engines, network: Network):
+async def test_a_button_in_slack_takes_it(engines: Engines, network: Network, recorder: Recorder):
     user = await _slack_user(network)
     ana = person("ana", "slack", slack=user)
     dora = person("dora")
@@ -311,17 +311,25 @@ async def test_a_button_in_slack_takes_it(engines: Engines, network: Network):
 
     wrong = await engine.slack_button(user, message_id, secret="another secret")
     stale = await engine.slack_button(user, message_id, at=time.time() - 360)
-    stranger = await engine.slack_button("U0STRANGER", message_id)
-    unknown = await engine.slack_button(user, "1.INC-99.1.r1.c1.1")
+    stranger = await engine.slack_button("U0STRANGER", message_id, reply_to=f"{recorder.url}/stranger")
+    unknown = await engine.slack_button(user, "1.INC-99.1.r1.c1.1", reply_to=f"{recorder.url}/unknown")
     assert (wrong.status, stale.status) == (401, 401)
     assert "older than five minutes" in stale.error
-    assert "nothing was changed" in stranger.json["text"]
-    assert "nothing was changed" in unknown.json["text"]
+    assert (stranger.status, stranger.text, unknown.status, unknown.text) == (200, "", 200, "")
+    for place in ("/stranger", "/unknown"):
+        assert "nothing was changed" in (await _replied(engine, recorder, place))
     assert engine.counted("events") == before
 
-    taken = await engine.slack_button(user, message_id)
-    assert taken.json["text"] == "You have taken charge of INC-1."
+    taken = await engine.slack_button(user, message_id, reply_to=f"{recorder.url}/taken")
+    assert (taken.status, taken.text) == (200, "")
     assert (await engine.show())["commander"] == "ana"
+    assert await _replied(engine, recorder, "/taken") == "You have taken charge of INC-1."
+
+
+async def _replied(engine: RealEngine, recorder: Recorder, place: str) -> str:
+    """What was said at this reply address; Slack ignores the body that acknowledges a button."""
+    await engine.until(lambda: recorder.at(place), f"a reply at {place}")
+    return str(recorder.at(place)[0].json["text"])
 
 
 async def _slack_user(network: Network) -> str:

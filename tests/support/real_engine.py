@@ -402,12 +402,20 @@ class RealEngine:
         return await self._form(path, form, headers)
 
     async def slack_button(
-        self, user: str, message_id: str, *, action: str = "tocsin_ack", at: float | None = None, secret: str = ""
+        self,
+        user: str,
+        message_id: str,
+        *,
+        action: str = "tocsin_ack",
+        at: float | None = None,
+        secret: str = "",
+        reply_to: str | None = None,
     ) -> Answered:
         """A pressed button as Slack reports it, signed with Slack's own code. `at` is when, in seconds."""
         moment = str(int(time.time() if at is None else at))
         pressed = {"action_id": action, "value": message_id, "type": "button", "action_ts": f"{moment}.1"}
         payload = {"type": "block_actions", "user": {"id": user}, "actions": [pressed], "trigger_id": "1.2.3"}
+        payload |= {} if reply_to is None else {"response_url": reply_to}
         form = {"payload": json.dumps(payload)}
         body = _form_body(form)
         signature = SignatureVerifier(secret or SLACK_SECRET).generate_signature(timestamp=moment, body=body)
