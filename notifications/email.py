@@ -60,7 +60,7 @@ class EmailChannel:
         leaving = False  # from here on the server may have it without our knowing
         try:
             async with asyncio.timeout(self._account.timeout_seconds), self._room:
-                await client.connect()
+                await client.connect(timeout=min(CONNECT_SECONDS, self._account.timeout_seconds))
                 reports = client.supports_extension("dsn")
                 await client.mail(sender, options=["RET=HDRS"] if reports else [])
                 await client.rcpt(recipient, options=["NOTIFY=FAILURE"] if reports else [])
@@ -85,7 +85,7 @@ class EmailChannel:
             use_tls=account.smtp_security == "tls",
             start_tls=account.smtp_security == "starttls",
             local_hostname=self._addresses.domain,  # else the library asks the DNS for our name, and waits
-            timeout=min(CONNECT_SECONDS, account.timeout_seconds),
+            timeout=account.timeout_seconds,
         )
 
 
@@ -133,7 +133,7 @@ def _what_became_of_it(error: aiosmtplib.SMTPException, *, leaving: bool) -> Not
         return _lost(error, leaving=leaving)
     said = f"{error.code} {without_addresses(error.message)}".strip()
     if 400 <= error.code < 500:
-        return ProviderUnavailable(f"The mail server asks to wait: {said}.")
+        return ProviderUnavailable(f"The mail server asks to wait: {said}.", passing=True)
     if isinstance(error, aiosmtplib.SMTPAuthenticationError) or error.code == _NEEDS_LOGIN:
         return ProviderUnavailable(f"The mail server refuses our credentials: {said}.")
     if isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError) and error.code >= 500:

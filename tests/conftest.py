@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 # The programs that we did not write and that CI must meet. @pytest.mark.counterparty(name) takes these names.
-COUNTERPARTIES = ("twilio", "slack", "alertmanager", "prefect", "pagerduty-client", "chromium")
+COUNTERPARTIES = ("twilio", "slack", "alertmanager", "prefect", "pagerduty-client", "chromium", "mail")
 
 _NODE_MOCKS = "node, then: npm ci --ignore-scripts --prefix tests/counterparties/node"
 
@@ -34,6 +34,11 @@ def _missing(counterparty: str) -> str | None:
             return None if shutil.which("prometheus-alertmanager") else "Debian package prometheus-alertmanager"
         case "chromium":
             return None if shutil.which("chromium") else "Debian packages chromium and fonts-dejavu-core"
+        case "mail":
+            dovecot = all(Path("/usr/lib/dovecot", each).exists() for each in ("imap", "lmtp"))
+            if not (shutil.which("postfix") and shutil.which("dovecot") and dovecot):
+                return "Debian packages postfix, dovecot-imapd and dovecot-lmtpd"
+            return None if os.geteuid() == 0 else "root: Postfix starts for nobody else"
         case "prefect" | "pagerduty-client":
             return None  # both come with the lock
         case _:

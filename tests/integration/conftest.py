@@ -6,4 +6,5 @@ from tests.support.counterparties import (  # noqa: F401 - fixtures
     start_alertmanager,
     strict_twilio,
 )
+from tests.support.mail_servers import mail_servers  # noqa: F401 - a fixture
 from tests.support.real_engine import engines  # noqa: F401 - a fixture

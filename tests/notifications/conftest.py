@@ -7,3 +7,4 @@ from tests.support.counterparties import (  # noqa: F401 - fixtures are found by
     recorder,
     strict_twilio,
 )
+from tests.support.mail_servers import mail_servers  # noqa: F401 - a fixture

@@ -1,8 +1,11 @@
 """One contract for every channel, each against a real counterparty with its own record of what it was given."""
 
+import hashlib
 import io
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,16 +13,19 @@ from contacts.addresses import ChannelKind
 from incidents.errors import ProviderUnavailable, Undeliverable
 from notifications.channel import Channel, Message, Sent
 from notifications.channels import ChannelSettings, build_channels
+from notifications.email_account import EmailAccount
 from notifications.wording import message_code
 from tests.support.counterparties import Emulators, Recorder, free_port
+from tests.support.mail_servers import OURS_BY_LMTP, PASSWORD, MailServers
 
 CONSOLE = pytest.param(ChannelKind.CONSOLE, id="console")
 SMS = pytest.param(ChannelKind.SMS, id="sms", marks=pytest.mark.counterparty("twilio"))
 VOICE = pytest.param(ChannelKind.VOICE, id="voice", marks=pytest.mark.counterparty("twilio"))
 SLACK = pytest.param(ChannelKind.SLACK, id="slack", marks=pytest.mark.counterparty("slack"))
+EMAIL = pytest.param(ChannelKind.EMAIL, id="email", marks=pytest.mark.counterparty("mail"))
 
-EVERY_CHANNEL = pytest.mark.parametrize("kind", [CONSOLE, SMS, VOICE, SLACK])
-WITH_A_PROVIDER = pytest.mark.parametrize("kind", [SMS, VOICE, SLACK])
+EVERY_CHANNEL = pytest.mark.parametrize("kind", [CONSOLE, SMS, VOICE, SLACK, EMAIL])
+WITH_A_PROVIDER = pytest.mark.parametrize("kind", [SMS, VOICE, SLACK, EMAIL])
 
 
 @dataclass
@@ -43,6 +49,8 @@ def settings(request: pytest.FixtureRequest, kind: ChannelKind) -> ChannelSettin
     """Settings that work; the console needs no counterparty."""
     if kind is ChannelKind.CONSOLE:
         return ChannelSettings()
+    if kind is ChannelKind.EMAIL:
+        return ChannelSettings(email=_mail_account(request.getfixturevalue("mail_servers")))
     return _settings(request.getfixturevalue("emulators"), request.getfixturevalue("recorder"))
 
 
@@ -55,7 +63,8 @@ async def connect(
 
     def build(**overrides: object) -> Line:
         stream = io.StringIO()
-        channels = build_channels(replace(settings, **overrides), stream)  # type: ignore[arg-type]
+        wanted = replace(settings, **overrides)  # type: ignore[arg-type]
+        channels = build_channels(wanted, stream, now=lambda: datetime.now(UTC), sign_mail=_signature)
         opened.extend(channels.values())
         return _line(kind, channels[kind], stream, request)
 
@@ -77,9 +86,38 @@ def _settings(emulators: Emulators, recorder: Recorder) -> ChannelSettings:
     )
 
 
+def _signature(message_id: str) -> str:
+    return hashlib.sha256(message_id.encode()).hexdigest()[:16]
+
+
+def _mail_account(servers: MailServers) -> EmailAccount:
+    return EmailAccount(
+        from_address=OURS_BY_LMTP,
+        smtp_host="127.0.0.1",
+        smtp_port=servers.smtp,
+        smtp_security="none",
+        smtp_user="pages",
+        smtp_password=PASSWORD,
+        lmtp_port=servers.our_lmtp,
+    )
+
+
+def _mailed(servers: MailServers, owner: str, message: Message) -> int:
+    """Copies of this mail. A mail server answers before it delivers, so it is given a moment."""
+    end = time.monotonic() + 3
+    while True:
+        copies = sum(each.get_content().strip() == message.text for each in servers.inbox(owner))
+        if copies or time.monotonic() > end:
+            return copies
+        time.sleep(0.05)
+
+
 def _line(kind: ChannelKind, channel: Channel, stream: io.StringIO, request: pytest.FixtureRequest) -> Line:
     if kind is ChannelKind.CONSOLE:
         return Line(channel, "ops", lambda message: stream.getvalue().count(message.text))
+    if kind is ChannelKind.EMAIL:
+        servers: MailServers = request.getfixturevalue("mail_servers")
+        return Line(channel, "ana@people.test", lambda message: _mailed(servers, "ana", message))
     emulators: Emulators = request.getfixturevalue("emulators")
     number = f"+1202555{free_port() % 10000:04d}"  # a number of this test's own: the emulators live for the whole run
     if kind is ChannelKind.SMS:
@@ -144,24 +182,29 @@ async def test_cancel_and_close_may_be_called_twice(kind: ChannelKind, connect: 
 @WITH_A_PROVIDER
 async def test_an_address_that_does_not_exist_is_undeliverable(kind: ChannelKind, connect: Connect):
     line = connect()
-    nobody = "C0NOSUCH" if kind is ChannelKind.SLACK else "+"
+    nobody = {ChannelKind.SLACK: "C0NOSUCH", ChannelKind.EMAIL: "nobody@people.test"}.get(kind, "+")
 
     with pytest.raises(Undeliverable):
         await line.channel.send(replace(line.message("1.INC-7.4.r1.c1.1"), to=nobody))
 
 
 @WITH_A_PROVIDER
-async def test_a_provider_that_nobody_answers_at_has_certainly_not_accepted(kind: ChannelKind, connect: Connect):
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    line = connect(twilio_base_url=nowhere, slack_base_url=f"{nowhere}/api/")
+async def test_a_provider_that_nobody_answers_at_has_certainly_not_accepted(
+    kind: ChannelKind, connect: Connect, settings: ChannelSettings
+):
+    port = free_port()
+    nowhere = f"http://127.0.0.1:{port}"
+    email = settings.email and replace(settings.email, smtp_port=port)
+    line = connect(twilio_base_url=nowhere, slack_base_url=f"{nowhere}/api/", email=email)
 
     with pytest.raises(ProviderUnavailable):
         await line.channel.send(line.message("1.INC-7.5.r1.c1.1"))
 
 
 @WITH_A_PROVIDER
-async def test_wrong_credentials_are_named_as_the_cause(kind: ChannelKind, connect: Connect):
-    line = connect(twilio_auth_tokens=("not the token",), slack_bot_token="xoxb-without-scopes")
+async def test_wrong_credentials_are_named_as_the_cause(kind: ChannelKind, connect: Connect, settings: ChannelSettings):
+    email = settings.email and replace(settings.email, smtp_password="not the password")
+    line = connect(twilio_auth_tokens=("not the token",), slack_bot_token="xoxb-without-scopes", email=email)
 
     with pytest.raises(ProviderUnavailable, match="credentials"):
         await line.channel.send(line.message("1.INC-7.6.r1.c1.1"))
@@ -169,9 +212,11 @@ async def test_wrong_credentials_are_named_as_the_cause(kind: ChannelKind, conne
 
 
 @WITH_A_PROVIDER
-async def test_without_a_public_url_a_channel_says_that_no_answer_can_arrive(kind: ChannelKind, connect: Connect):
+async def test_without_a_way_back_a_channel_says_that_no_answer_can_arrive(
+    kind: ChannelKind, connect: Connect, settings: ChannelSettings
+):
     assert connect().channel.two_way
-    line = connect(public_url=None)
+    line = connect(public_url=None, email=settings.email and replace(settings.email, lmtp_port=None))
 
     assert not line.channel.two_way
     assert not line.channel.gives_receipts
@@ -229,7 +274,9 @@ async def test_a_slack_page_has_a_button_for_each_answer(kind: ChannelKind, conn
 
     posted = emulators.slack("conversations.history", channel=channel)["messages"][0]
     buttons = [each for block in posted["blocks"] if block["type"] == "actions" for each in block["elements"]]
-    assert [each["action_id"] for each in buttons] == ["tocsin_ack", "tocsin_escalate", "tocsin_pass"]
+    assert [each["action_id"] for each in buttons] == [
+        "tocsin_ack", "tocsin_escalate", "tocsin_pass", "tocsin_resolve"
+    ]  # fmt: skip
     assert {each["value"] for each in buttons} == {message.message_id}
     assert "<https://tocsin.example/i/7|INC-7>" in str(posted["blocks"][-1])
 

@@ -1,4 +1,4 @@
-"""A Postfix and a Dovecot of our own, on loopback, in one folder: mail leaves, arrives, is refused, and bounces for real.
+"""A Postfix and a Dovecot of our own, on loopback, in one folder: mail arrives, is refused, and bounces for real.
 
 Domains: `people.test` has a mailbox a name in PEOPLE and refuses every other at once (550); `late.test` is taken for
 anybody, and Dovecot then refuses whoever is not in PEOPLE, so that Postfix sends a bounce. Our own addresses:
@@ -56,7 +56,7 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{dovecot_auth}
 smtpd_sasl_security_options = noanonymous
-smtpd_client_auth_rate_limit = 0
+smtpd_error_sleep_time = 0
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = {folder}/key-and-certificate.pem
 """
@@ -110,6 +110,9 @@ userdb {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service auth {{
   inet_listener {{
@@ -132,14 +135,6 @@ service lmtp {{
   }}
 }}
 """
-
-
-def missing() -> str | None:
-    """What to install so that these can run; None when all is there."""
-    dovecot = all(Path("/usr/lib/dovecot", each).exists() for each in ("imap", "lmtp"))
-    if shutil.which("postfix") is None or shutil.which("dovecot") is None or not dovecot:
-        return "Debian packages postfix, dovecot-imapd and dovecot-lmtpd"
-    return None if os.geteuid() == 0 else "root: Postfix starts for nobody else"
 
 
 @dataclass(frozen=True)
@@ -205,8 +200,8 @@ def reply(mail: EmailMessage, words: str, sender: str, **headers: str) -> EmailM
 @pytest.fixture(scope="session")
 def mail_servers() -> Iterator[MailServers]:
     """One pair for the whole run; tests keep apart by their words and their people."""
-    if (needed := missing()) is not None:
-        pytest.skip(f"needs {needed}")
+    if shutil.which("postfix") is None or shutil.which("dovecot") is None or os.geteuid() != 0:
+        pytest.skip("needs Postfix and Dovecot, and root to start them")
     # Not tmp_path: the servers' own users must be able to enter it.
     folder = Path(tempfile.mkdtemp(prefix="tocsin-mail-"))
     folder.chmod(0o755)
