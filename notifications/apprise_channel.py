@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import warnings
 from collections.abc import Mapping
 
 from apprise import Apprise, AppriseAsset, NotifyFormat
@@ -23,6 +24,7 @@ class AppriseChannel:
 
     def __init__(self, urls: Mapping[str, str], *, timeout_seconds: float = TOTAL_SECONDS) -> None:
         """`urls` is Apprise's own URL by the last part of its variable, in lower case."""
+        _load_plugins()
         self._urls = dict(urls)
         self._timeout_seconds = timeout_seconds
         # Apprise's asynchronous interface runs its blocking plugins in the loop's shared threads. Ours are our own: a
@@ -90,6 +92,14 @@ def _variable(name: str) -> str:
 def _parts(message: Message) -> tuple[str, str]:
     title, _, body = message.text.partition("\n")
     return (title, body) if body else (message.incident, title)
+
+
+def _load_plugins() -> None:
+    """All hundred of them, a third of a second: at start, because a page in the middle of the night cannot wait."""
+    with warnings.catch_warnings():
+        # One of them imports a module that Python 3.13 has no more; it brings its own there.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        Apprise.instantiate("json://localhost")
 
 
 def _notify(url: str, title: str, body: str) -> bool | None:

@@ -14,18 +14,27 @@ from incidents.errors import ProviderUnavailable, Undeliverable
 from notifications.channel import Channel, Message, Sent
 from notifications.channels import ChannelSettings, build_channels
 from notifications.email_account import EmailAccount
+from notifications.web_push import PushKey
 from notifications.wording import message_code
-from tests.support.counterparties import Emulators, Recorder, free_port
+from tests.support.counterparties import Emulators, Recorder, Reply, free_port
 from tests.support.mail_servers import OURS_BY_LMTP, PASSWORD, MailServers
+from tests.support.push_service import Book, PushService, encoded
+from tests.support.webhook_receiver import WebhookReceiver
 
 CONSOLE = pytest.param(ChannelKind.CONSOLE, id="console")
 SMS = pytest.param(ChannelKind.SMS, id="sms", marks=pytest.mark.counterparty("twilio"))
 VOICE = pytest.param(ChannelKind.VOICE, id="voice", marks=pytest.mark.counterparty("twilio"))
 SLACK = pytest.param(ChannelKind.SLACK, id="slack", marks=pytest.mark.counterparty("slack"))
 EMAIL = pytest.param(ChannelKind.EMAIL, id="email", marks=pytest.mark.counterparty("mail"))
+POSTED = (ChannelKind.PUSH, ChannelKind.WEBHOOK, ChannelKind.APPRISE)
+PUSH, WEBHOOK, APPRISE = (pytest.param(kind, id=kind.value) for kind in POSTED)
 
-EVERY_CHANNEL = pytest.mark.parametrize("kind", [CONSOLE, SMS, VOICE, SLACK, EMAIL])
-WITH_A_PROVIDER = pytest.mark.parametrize("kind", [SMS, VOICE, SLACK, EMAIL])
+EVERY_CHANNEL = pytest.mark.parametrize("kind", [CONSOLE, SMS, VOICE, SLACK, EMAIL, PUSH, WEBHOOK, APPRISE])
+WITH_A_PROVIDER = pytest.mark.parametrize("kind", [SMS, VOICE, SLACK, EMAIL, PUSH, WEBHOOK, APPRISE])
+# Apprise is one-way by its nature, and says of a refusal only that it was one.
+THAT_EXPLAINS_ITSELF = pytest.mark.parametrize("kind", [SMS, VOICE, SLACK, EMAIL, PUSH, WEBHOOK])
+
+PUSH_KEY, WEBHOOK_SECRET = encoded(bytes(range(1, 33))), "what only the receiver knows"
 
 
 @dataclass
@@ -38,7 +47,7 @@ class Line:
 
     def message(self, message_id: str, text: str = "Card payments fail") -> Message:
         code = message_code(message_id)
-        return Message(message_id, "INC-7", "page", self.to, f"{text} #{code}", "en", code, link=None)
+        return Message(message_id, "INC-7", "page", self.to, f"{text} #{code}", "en", code, link=None, contact="ana")
 
 
 Connect = Callable[..., Line]
@@ -51,7 +60,59 @@ def settings(request: pytest.FixtureRequest, kind: ChannelKind) -> ChannelSettin
         return ChannelSettings()
     if kind is ChannelKind.EMAIL:
         return ChannelSettings(email=_mail_account(request.getfixturevalue("mail_servers")))
+    if kind in POSTED:
+        outsiders: Outsiders = request.getfixturevalue("outsiders")
+        return outsiders.settings
     return _settings(request.getfixturevalue("emulators"), request.getfixturevalue("recorder"))
+
+
+@dataclass
+class Outsiders:
+    """Who is posted to without an account: a push service with Ana's browsers, a signed webhook's receiver, Apprise."""
+
+    recorder: Recorder
+    push: PushService
+    receiver: WebhookReceiver
+    book: Book
+
+    @property
+    def settings(self) -> ChannelSettings:
+        return ChannelSettings(
+            public_url=self.recorder.url,
+            push_subject="mailto:ops@tocsin.example",
+            push_key=PUSH_KEY,
+            push_loopback=True,
+            webhook_keys=(WEBHOOK_SECRET.encode(),),
+            apprise_urls={"the_team": self.recorder.url.replace("http://", "json://") + "/notify"},
+        )
+
+    def line(self, kind: ChannelKind, channel: Channel) -> Line:
+        if kind is ChannelKind.PUSH:
+            browser = self.push.subscribe(PushKey.from_text(PUSH_KEY).public)
+            self.book.kept["ana", "telephone"] = browser.subscription
+            unplugged = replace(browser.subscription, endpoint=f"http://127.0.0.1:{free_port()}/push/x")
+            self.book.kept["ana", "unplugged"] = unplugged
+            return Line(
+                channel,
+                "telephone",
+                lambda asked: sum(each.content["tag"] == asked.message_id for each in browser.pushed),
+            )
+        if kind is ChannelKind.WEBHOOK:
+            return Line(channel, self.receiver.url, lambda asked: self.receiver.copies.count(asked.message_id))
+        return Line(
+            channel,
+            "the-team",
+            lambda asked: sum(each.json["message"] == asked.text for each in self.recorder.at("/notify")),
+        )
+
+
+@pytest.fixture
+async def outsiders(recorder: Recorder) -> AsyncIterator[Outsiders]:
+    service = PushService()
+    await service.start(free_port())
+    recorder.replies["/gone"] = lambda _: Reply(status=410)
+    yield Outsiders(recorder, service, WebhookReceiver(recorder, WEBHOOK_SECRET), Book())
+    await service.stop()
 
 
 @pytest.fixture
@@ -64,7 +125,13 @@ async def connect(
     def build(**overrides: object) -> Line:
         stream = io.StringIO()
         wanted = replace(settings, **overrides)  # type: ignore[arg-type]
-        channels = build_channels(wanted, stream, now=lambda: datetime.now(UTC), sign_mail=_signature)
+        channels = build_channels(
+            wanted,
+            stream,
+            now=lambda: datetime.now(UTC),
+            subscriptions=request.getfixturevalue("outsiders").book if kind is ChannelKind.PUSH else None,
+            sign_mail=_signature,
+        )
         opened.extend(channels.values())
         return _line(kind, channels[kind], stream, request)
 
@@ -118,6 +185,9 @@ def _line(kind: ChannelKind, channel: Channel, stream: io.StringIO, request: pyt
     if kind is ChannelKind.EMAIL:
         servers: MailServers = request.getfixturevalue("mail_servers")
         return Line(channel, "ana@people.test", lambda message: _mailed(servers, "ana", message))
+    if kind in POSTED:
+        outsiders: Outsiders = request.getfixturevalue("outsiders")
+        return outsiders.line(kind, channel)
     emulators: Emulators = request.getfixturevalue("emulators")
     number = f"+1202555{free_port() % 10000:04d}"  # a number of this test's own: the emulators live for the whole run
     if kind is ChannelKind.SMS:
@@ -143,7 +213,7 @@ async def test_a_message_that_was_sent_is_there_once(kind: ChannelKind, connect:
 
     assert line.copies(message) == 1
     assert isinstance(sent, Sent)
-    assert (sent.provider_id is None) == (kind is ChannelKind.CONSOLE)
+    assert (sent.provider_id is None) == (kind in (ChannelKind.CONSOLE, ChannelKind.WEBHOOK, ChannelKind.APPRISE))
 
 
 @EVERY_CHANNEL
@@ -182,7 +252,13 @@ async def test_cancel_and_close_may_be_called_twice(kind: ChannelKind, connect: 
 @WITH_A_PROVIDER
 async def test_an_address_that_does_not_exist_is_undeliverable(kind: ChannelKind, connect: Connect):
     line = connect()
-    nobody = {ChannelKind.SLACK: "C0NOSUCH", ChannelKind.EMAIL: "nobody@people.test"}.get(kind, "+")
+    nobody = {
+        ChannelKind.SLACK: "C0NOSUCH",
+        ChannelKind.EMAIL: "nobody@people.test",
+        ChannelKind.PUSH: "no-such-browser",
+        ChannelKind.WEBHOOK: line.to.replace("/hook", "/gone"),
+        ChannelKind.APPRISE: "no-such-team",
+    }.get(kind, "+")
 
     with pytest.raises(Undeliverable):
         await line.channel.send(replace(line.message("1.INC-7.4.r1.c1.1"), to=nobody))
@@ -195,23 +271,31 @@ async def test_a_provider_that_nobody_answers_at_has_certainly_not_accepted(
     port = free_port()
     nowhere = f"http://127.0.0.1:{port}"
     email = settings.email and replace(settings.email, smtp_port=port)
-    line = connect(twilio_base_url=nowhere, slack_base_url=f"{nowhere}/api/", email=email)
+    apprise = {"the_team": f"json://127.0.0.1:{port}/"}
+    line = connect(twilio_base_url=nowhere, slack_base_url=f"{nowhere}/api/", email=email, apprise_urls=apprise)
+    to = {ChannelKind.PUSH: "unplugged", ChannelKind.WEBHOOK: f"{nowhere}/hook"}.get(kind, line.to)
 
     with pytest.raises(ProviderUnavailable):
-        await line.channel.send(line.message("1.INC-7.5.r1.c1.1"))
+        await line.channel.send(replace(line.message("1.INC-7.5.r1.c1.1"), to=to))
 
 
-@WITH_A_PROVIDER
+@THAT_EXPLAINS_ITSELF
 async def test_wrong_credentials_are_named_as_the_cause(kind: ChannelKind, connect: Connect, settings: ChannelSettings):
     email = settings.email and replace(settings.email, smtp_password="not the password")
-    line = connect(twilio_auth_tokens=("not the token",), slack_bot_token="xoxb-without-scopes", email=email)
+    line = connect(
+        twilio_auth_tokens=("not the token",),
+        slack_bot_token="xoxb-without-scopes",
+        push_key=encoded(b"\7" * 32),
+        webhook_keys=(b"not the secret",),
+        email=email,
+    )
 
     with pytest.raises(ProviderUnavailable, match="credentials"):
         await line.channel.send(line.message("1.INC-7.6.r1.c1.1"))
     assert line.copies(line.message("1.INC-7.6.r1.c1.1")) == 0
 
 
-@WITH_A_PROVIDER
+@THAT_EXPLAINS_ITSELF
 async def test_without_a_way_back_a_channel_says_that_no_answer_can_arrive(
     kind: ChannelKind, connect: Connect, settings: ChannelSettings
 ):

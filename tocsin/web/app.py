@@ -20,7 +20,7 @@ from incidents.errors import (
     UnknownIncident,
 )
 from storage.database import StorageBroken
-from tocsin.web import api, intake, pages
+from tocsin.web import api, intake, pages, push
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
 from tocsin.web.http import BodyTooLarge, Receive, Reply, Scope, Send, error_reply, read_body, send_reply
@@ -41,7 +41,7 @@ def build_app(engine: Engine) -> ASGIApp:
     """Everything that one engine serves."""
     app = described_app()
     app.state.engine = engine
-    app.router.routes.extend(pages.routes(engine))
+    app.router.routes.extend([*pages.routes(engine), *push.routes(engine)])
     _errors(app)
     return Front(engine, app)
 

@@ -1,0 +1,132 @@
+"""Apprise's own client against a recorder: its json:// plugin is a real program that we did not write."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from incidents.errors import OutcomeUnknown, ProviderUnavailable, Undeliverable
+from notifications.apprise_channel import AppriseChannel
+from notifications.channel import Message
+from notifications.wording import message_code
+from tests.support.counterparties import Recorder, Reply, free_port
+from tests.support.misbehaving_receiver import MisbehavingReceiver
+
+PAGE_ID = "1.INC-7.1.r1.c1.1"
+TEXT = "SEV1 INC-7: Shop down\nCard payments fail & <more>\nAnswer with: tocsin ack INC-7"
+
+
+def address(url):
+    return url.replace("http://", "json://") + "/notify"
+
+
+@pytest.fixture
+def page():
+    return Message(PAGE_ID, "INC-7", "page", "team-telegram", TEXT, "en", message_code(PAGE_ID), None, contact="nora")
+
+
+@pytest.fixture
+async def channel(recorder: Recorder):
+    built = AppriseChannel({"team_telegram": address(recorder.url)}, timeout_seconds=5)
+    yield built
+    await built.close()
+
+
+async def test_the_first_line_is_the_title_and_nothing_is_taken_for_markup(channel, page, recorder):
+    sent = await channel.send(page)
+
+    [request] = recorder.at("/notify")
+    assert request.json["title"] == "SEV1 INC-7: Shop down"
+    assert request.json["message"] == "Card payments fail & <more>\nAnswer with: tocsin ack INC-7"
+    assert sent.provider_id is None
+
+
+async def test_a_single_line_goes_below_the_incidents_name(channel, page, recorder):
+    await channel.send(replace(page, kind="notice", text="INC-7 was already taken."))
+
+    [request] = recorder.at("/notify")
+    assert (request.json["title"], request.json["message"]) == ("INC-7", "INC-7 was already taken.")
+
+
+async def test_it_says_that_nothing_comes_back(channel, page):
+    assert not channel.two_way
+    assert not channel.gives_receipts
+    await channel.send(page)
+    assert await channel.recover(page) is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 503])
+async def test_a_no_of_apprise_is_a_refusal_for_now(channel, page, recorder, status):
+    recorder.replies["/notify"] = lambda _: Reply(status=status)
+
+    with pytest.raises(ProviderUnavailable, match="team-telegram"):
+        await channel.send(page)
+
+
+async def test_a_service_that_is_not_there_is_a_refusal_too(page):
+    nowhere = AppriseChannel({"team_telegram": f"json://127.0.0.1:{free_port()}/"})
+
+    with pytest.raises(ProviderUnavailable):
+        await nowhere.send(page)
+    await nowhere.close()
+
+
+async def test_a_name_without_its_variable_is_undeliverable_and_says_which(channel, page):
+    with pytest.raises(Undeliverable, match="TOCSIN_APPRISE__TEAM_MATRIX is not set"):
+        await channel.send(replace(page, to="team-matrix"))
+
+
+async def test_an_address_that_apprise_does_not_know_is_undeliverable_and_keeps_its_secret(page):
+    built = AppriseChannel({"team_telegram": "nosuchservice://secret-token/"})
+
+    with pytest.raises(Undeliverable, match="TOCSIN_APPRISE__TEAM_TELEGRAM") as refused:
+        await built.send(page)
+    await built.close()
+    assert "secret-token" not in str(refused.value)
+
+
+@pytest.fixture
+async def hanging():
+    running = MisbehavingReceiver()
+    running.how = "never answers"
+    await running.start(free_port())
+    yield running
+    await running.stop()
+
+
+async def test_a_service_that_hangs_leaves_the_outcome_unknown_and_the_loop_free(page, hanging):
+    built = AppriseChannel({"team_telegram": address(hanging.url)}, timeout_seconds=0.5)
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.01)
+
+    busy = asyncio.create_task(others())
+    with pytest.raises(OutcomeUnknown, match="did not answer"):
+        await built.send(page)
+    busy.cancel()
+    assert turns > 5
+    assert hanging.asked, "it was certainly handed over"
+    await built.close()
+
+
+async def test_services_that_hang_do_not_take_the_threads_of_others(page, hanging, recorder):
+    urls = {"team_telegram": address(recorder.url), "stuck": address(hanging.url)}
+    built = AppriseChannel(urls, timeout_seconds=1)
+
+    stuck = [built.send(replace(page, to="stuck")) for _ in range(40)]
+    outcomes = await asyncio.gather(*stuck, return_exceptions=True)
+
+    kinds = {type(each) for each in outcomes}
+    assert kinds == {OutcomeUnknown, ProviderUnavailable}, "those that never got a thread have certainly not left"
+    assert await asyncio.to_thread(lambda: "the loop's own threads are free") is not None
+    await built.close()
+
+
+async def test_one_second_page_does_not_wait_for_the_first(channel, page, recorder):
+    await asyncio.gather(*(channel.send(replace(page, message_id=f"1.INC-7.1.r1.c1.{n}")) for n in range(5)))
+
+    assert len(recorder.at("/notify")) == 5
