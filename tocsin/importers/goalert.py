@@ -215,7 +215,7 @@ def _override(draft: Draft, override: Value) -> None:
     start, end = override.field("start"), override.field("end")
     what = f"override of {target.text_of('name')!r} from {start.text()} to {end.text()}"
     if not (added and removed):
-        draft.unmatched.append(f"{what} adds or removes a person, which has no equivalent; write it as an override.")
+        draft.unmatched.append(f"{what}: one here puts one person in place of another, and does not add or remove one.")
         return
     person, other = draft.person(override.field("removeUserID")), draft.person(override.field("addUserID"))
     draft.duty(target.field("id"))

@@ -126,6 +126,8 @@ def _times(
             draft.unmatched.append(f"{whose}: the {word} rule {kind!r} has no equivalent; {advice}.")
         elif addresses.has(_RULES[kind]):
             yield after, _RULES[kind]
+        else:
+            draft.unmatched.append(f"{whose}: the rule {kind!r} is left out, for the export has no address for it.")
 
 
 def _teams(draft: Draft, teams: Iterable[Value], users: Iterable[Value]) -> None:

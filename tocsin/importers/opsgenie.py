@@ -268,7 +268,7 @@ def _override(draft: Draft, override: Value, what: str) -> Instead | None:
     user, begin, end = override.field("user"), override.field("startDate"), override.field("endDate")
     if user.text_of("type") not in ("", "user"):
         span = f"{begin.text()} to {end.text()}"
-        draft.unmatched.append(f"{what}: the override from {span} is by a {user.text_of('type')}; left out.")
+        draft.unmatched.append(f"{what}: the override from {span} is of the kind {user.text_of('type')}; left out.")
         return None
     only = frozenset(_id(each) for each in override.list_of("rotations")) or None
     return Instead(begin.moment(), end.moment(), draft.person(user.field("id")), only)
@@ -303,10 +303,9 @@ def _recipient(draft: Draft, rule: Value, what: str) -> tuple[str, ...]:
     kind, choice = recipient.field("type"), rule.text_of("notifyType") or "default"
     if rule.text_of("condition") == "if-not-closed":
         draft.unmatched.append(f"{what} pages until the alert is closed; here an answer stops it.")
+    whom = "whoever is on duty" if kind.text() == "schedule" else "all of it"
     if choice not in ("default", "all"):
-        draft.unmatched.append(
-            f"{what} pages {choice!r} of its {kind.text()}; here it pages whoever is on duty, or all."
-        )
+        draft.unmatched.append(f"{what} pages {choice!r} of its {kind.text()}; here it pages {whom}.")
     match kind.text():
         case "user":
             return (draft.person(recipient.field("id")),)

@@ -25,18 +25,22 @@ class Value:
     place: str
 
     def refuse(self, sentence: str) -> CommandRefused:
-        return CommandRefused(f"{self.place}: {sentence}")
+        return CommandRefused(f"{self.place.rstrip(':')}: {sentence}")
 
     def get(self, name: str) -> "Value | None":
         """A field; None when it is absent or null."""
         found = self.table().get(name)
-        return None if found is None else Value(found, f"{self.place}.{name}" if self.place else name)
+        return None if found is None else Value(found, self._inner(name))
+
+    def _inner(self, name: str) -> str:
+        """`users[3].email`, and `users/ana.json: email` at the top of a file of its own."""
+        joint = " " if self.place.endswith(":") else "." if self.place else ""
+        return f"{self.place}{joint}{name}"
 
     def field(self, name: str) -> "Value":
         found = self.get(name)
         if found is None:
-            place = f"{self.place}.{name}" if self.place else name
-            raise CommandRefused(f"{place}: this is missing; is the export complete?")
+            raise CommandRefused(f"{self._inner(name)}: this is missing; is the export complete?")
         return found
 
     def table(self) -> dict[str, Any]:
@@ -172,7 +176,7 @@ def gather(shape: Shape, files: Iterable[tuple[str, str, Any]]) -> dict[str, lis
     pages: dict[str, int] = {}
     unfinished: dict[str, int] = {}
     for key, name, tree in files:
-        whole = Value(tree, "" if not key else name)
+        whole = Value(tree, f"{name}:" if key else "")
         for each in [(key, whole)] if key else _by_key(shape, whole, name):
             for page in _pages(shape, *each):
                 items, goes_on = _items(shape, each[0], page)
@@ -193,6 +197,8 @@ def _by_key(shape: Shape, whole: Value, name: str) -> list[tuple[str, Value]]:
         raise CommandRefused(f"{name}: the vendor answered with errors instead of an export: {_shown(errors.given)}.")
     data = whole.get("data")
     body = data if data is not None and isinstance(data.given, dict) else whole
+    if any(_says_more(whole.given, path) for path in shape.more):
+        raise CommandRefused(f"{name}: the vendor says that more pages follow, and they are not in the export.")
     known = [(key, value) for key in shape.keys if (value := body.get(key)) is not None]
     if not known:
         raise CommandRefused(f"{name}: there is nothing to import here; it should have {', '.join(shape.keys)}.")
@@ -200,6 +206,9 @@ def _by_key(shape: Shape, whole: Value, name: str) -> list[tuple[str, Value]]:
 
 
 def _pages(shape: Shape, key: str, value: Value) -> list[Value]:
+    for name in ("data", key):
+        inner = value.get(name) if isinstance(value.given, dict) else None
+        value = inner if inner is not None and isinstance(inner.given, dict) else value
     if isinstance(value.given, list) and value.given and all(_is_page(shape, key, each) for each in value.given):
         return value.items()
     return [value]

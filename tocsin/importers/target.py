@@ -93,9 +93,7 @@ class Addresses:
     def phone(self, kind: ChannelKind, number: str, place: str) -> bool:
         written = e164(number)
         if written is None:
-            self.unmatched.append(
-                f"{self.whose}: {kind} number {number!r} ({place}) cannot be a phone number; ask them."
-            )
+            self.unmatched.append(f"{place}: {number!r} cannot be a phone number; ask {self.whose}.")
             return False
         model = SmsChannel if kind is ChannelKind.SMS else VoiceChannel
         self._add(model.model_validate({"kind": kind.value, "to": written}))
@@ -105,9 +103,7 @@ class Addresses:
         try:
             self._add(_CHANNEL.validate_python({"kind": kind.value, "to": to}))
         except ValidationError:
-            self.unmatched.append(
-                f"{self.whose}: {kind} address {to!r} ({place}) is none that Tocsin can use; ask them."
-            )
+            self.unmatched.append(f"{place}: {to!r} is no {kind} address that Tocsin can use; ask {self.whose}.")
             return False
         return True
 

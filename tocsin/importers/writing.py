@@ -27,7 +27,7 @@ from runbooks.loader import LIBRARY, load_plan
 from runbooks.starter import write_starter
 from tocsin.importers.target import Imported, can_be_woken
 
-_PLAIN = re.compile(r"^[A-Za-z][A-Za-z0-9_/ -]*$")
+_PLAIN = re.compile(r"^([A-Za-z][A-Za-z0-9_/ -]*|\d+[smhd]( \d+[smhd])*|(schedule|team):[a-z0-9-]+)$")
 _YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _PER_LINE = 6
 """A mapping of scalars with at most so many entries stands on one line."""
