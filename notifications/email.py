@@ -61,6 +61,8 @@ class EmailChannel:
         try:
             async with asyncio.timeout(self._account.timeout_seconds), self._room:
                 await client.connect(timeout=min(CONNECT_SECONDS, self._account.timeout_seconds))
+                if client.is_ehlo_or_helo_needed:
+                    await client.ehlo()
                 reports = client.supports_extension("dsn")
                 await client.mail(sender, options=["RET=HDRS"] if reports else [])
                 await client.rcpt(recipient, options=["NOTIFY=FAILURE"] if reports else [])
@@ -68,10 +70,10 @@ class EmailChannel:
                 await client.data(content)
         except aiosmtplib.SMTPException as error:
             raise _what_became_of_it(error, leaving=leaving) from error
-        except (UnicodeError, ValueError) as error:
-            raise Undeliverable("This address cannot be written in SMTP.") from error
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError) as error:  # a certificate that is not trusted is a ValueError too: this first
             raise _lost(error, leaving=leaving) from error
+        except ValueError as error:
+            raise Undeliverable("This address cannot be written in SMTP.") from error
         finally:
             client.close()
 

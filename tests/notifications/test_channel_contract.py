@@ -173,7 +173,7 @@ def _mailed(servers: MailServers, owner: str, message: Message) -> int:
     """Copies of this mail. A mail server answers before it delivers, so it is given a moment."""
     end = time.monotonic() + 3
     while True:
-        copies = sum(each.get_content().strip() == message.text for each in servers.inbox(owner))
+        copies: int = sum(each.get_content().strip() == message.text for each in servers.inbox(owner))
         if copies or time.monotonic() > end:
             return copies
         time.sleep(0.05)

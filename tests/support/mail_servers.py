@@ -153,7 +153,7 @@ class MailServers:
             client.select("INBOX", readonly=True)
             numbers = client.search(None, "ALL")[1][0].split()
             found = [client.fetch(number.decode(), "(BODY.PEEK[])")[1][0] for number in numbers]
-        return [email.message_from_bytes(each[1], policy=default) for each in found if isinstance(each, tuple)]  # type: ignore[arg-type]
+        return [email.message_from_bytes(each[1], policy=default) for each in found if isinstance(each, tuple)]
 
     def flags(self, owner: str) -> list[str]:
         """The flags of each mail of this person."""
