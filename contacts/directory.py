@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, PrivateAttr, StringConstraints
 
 from contacts.addresses import PROVIDERS, ChannelKind, ConsoleChannel, ContactChannel, network_of
-from contacts.schedules import Schedule, Shift, duty_at
+from contacts.schedules import WEEK, Schedule, Shift, Weekday, duty_at
 from contacts.walltime import ClockTime, LocalMoment, at_clock, begins, ends, zone
 from incidents.durations import Duration
 from incidents.ids import SituationCode, Slug
@@ -29,8 +29,6 @@ Reference = Annotated[
     ),
 ]
 Holder = Annotated[str, StringConstraints(pattern=r"^(schedule:)?[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _REACH_OF_DEPUTIES = 8
 
 
@@ -452,7 +450,7 @@ def quiet_spans(contact: Contact, severity: Severity | None, around: datetime) -
             continue
         for offset in range(-1, 8):
             day = today + timedelta(days=offset)
-            if each.days and WEEKDAYS[day.weekday()] not in each.days:
+            if each.days and WEEK[day.weekday()] not in each.days:
                 continue
             following = day + timedelta(days=1) if each.until <= each.after else day
             yield at_clock(day, each.after, where), at_clock(following, each.until, where)

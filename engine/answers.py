@@ -4,8 +4,17 @@ from contacts.directory import Contact, Directory
 from engine.briefing import name_of
 from engine.compose import reader_of
 from incidents import commands as c
+from incidents.events import EscalationKind
 from incidents.state import Incident
-from notifications.wording import already_taken, escalated, joined_support, passed, took_charge
+from notifications.wording import (
+    already_taken,
+    escalated,
+    joined_support,
+    passed,
+    question_answered,
+    took_charge,
+    took_role,
+)
 
 
 def sentence_for(before: Incident, after: Incident, command: c.Command, directory: Directory) -> str:
@@ -15,6 +24,10 @@ def sentence_for(before: Incident, after: Incident, command: c.Command, director
             return _acknowledged(before, after, command, directory)
         case c.Pass():
             return _passed(before, after, command, directory.contact(command.contact))
+        case c.AnswerQuestion():
+            reader = reader_of(directory.contact(command.contact))
+            approved = before.compensation is None and after.compensation is not None
+            return question_answered(after.id, command.answer, reader, approved=approved)
         case c.Resolve():
             return f"{after.id} resolved. To close: {' '.join(_to_close(after))}"
         case c.Compensate() if after.compensation is None:
@@ -30,7 +43,7 @@ def _acknowledged(before: Incident, after: Incident, command: c.Acknowledge, dir
     if after.version == before.version:
         mine = any(each.answered_by == command.contact for each in after.escalations.values())
         if mine:
-            return took_charge(after.id, reader)
+            return took_charge(after.id, reader, _title(after, command.contact, directory))
         return joined_support(after.id, name_of(after.commander, directory), reader)
     newly = [
         each
@@ -38,14 +51,26 @@ def _acknowledged(before: Incident, after: Incident, command: c.Acknowledge, dir
         if each.answered_by == command.contact and before.escalations[key].answered_by is None
     ]
     if newly and newly[0].id.isdigit():
+        return took_charge(after.id, reader, _title(after, command.contact, directory))
+    if newly and newly[0].kind is EscalationKind.CREW:
+        return took_role(after.id, directory.title_of(newly[0].subject) or newly[0].subject, reader)
+    if newly and newly[0].kind is EscalationKind.REMINDER:
         return took_charge(after.id, reader)
     if newly:
         return f"You have taken {newly[0].subject} of {after.id}: {newly[0].because}"
     current = after.escalations.get(str(after.round))
     if current is not None and current.answered_by is not None and current.answered_at is not None:
         taker = name_of(current.answered_by, directory)
+        title = _title(after, current.answered_by, directory)
+        taker = taker if title is None else f"{taker} ({title})"
         return already_taken(after.id, taker, current.answered_at, reader)
     return joined_support(after.id, name_of(after.commander, directory), reader)
+
+
+def _title(incident: Incident, contact: str, directory: Directory) -> str | None:
+    """What somebody has taken it as, in words; None for a person who was called by their name."""
+    role = next((role for role, holder in incident.roles.items() if holder == contact), None)
+    return None if role is None else directory.title_of(role)
 
 
 def _passed(before: Incident, after: Incident, command: c.Pass, contact: Contact | None) -> str:
@@ -72,6 +97,11 @@ def _plain(after: Incident, command: c.Command, directory: Directory) -> str:  #
     match command:
         case c.PagePeople():
             return f"Paging {', '.join(command.contacts)} for {after.id}."
+        case c.Implicate():
+            return f"{', '.join(command.contacts)}: left out of {after.id}. Nobody of them is called or told."
+        case c.AskQuestion():
+            asked = list(after.questions.values())[-1]
+            return f"{asked.id} of {after.id} is asked of {', '.join(asked.to)} until {asked.expires_at:%H:%M} UTC."
         case c.HandOver():
             return f"{name_of(after.commander, directory)} is in command of {after.id}."
         case c.ChangeSeverity():

@@ -1,6 +1,6 @@
 """The plans in use: the active one, the ones that open incidents have pinned, and the directory as it is now."""
 
-from contacts.directory import Directory
+from contacts.directory import Directory, Live
 from incidents.errors import PlanInvalid
 from runbooks.plan import Plan
 from storage.database import Tx
@@ -13,10 +13,23 @@ class PlanBook:
     def __init__(self) -> None:
         self._plans: dict[str, Plan] = {}
         self._active: tuple[str, Plan, Directory] | None = None
+        self._live = Live()
 
     def activate(self, version: str, plan: Plan, directory: Directory) -> None:
         self._plans[version] = plan
-        self._active = (version, plan, directory)
+        self._active = (version, plan, directory.with_live(self._live))
+
+    @property
+    def live(self) -> Live:
+        """What is known beside contacts.yaml: calendars, numbers that are out, proofs."""
+        return self._live
+
+    def surround(self, live: Live) -> None:
+        """The surroundings have changed; the file has not."""
+        self._live = live
+        if self._active is not None:
+            version, plan, directory = self._active
+            self._active = (version, plan, directory.with_live(live))
 
     @property
     def version(self) -> str:

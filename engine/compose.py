@@ -16,6 +16,8 @@ from runbooks.plan import Plan
 from storage.outbox import OutboxRow
 
 NOTICE_PRIORITY = 90
+FOLLOW_UP = 10
+"""From this priority on a page goes to somebody who has been reached in its incident before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,25 @@ class Composer:
     two_way: frozenset[str]
     receipts: frozenset[str]
 
-    def page(self, incident: Incident, move: PageContact, plan: Plan, directory: Directory, now: datetime) -> OutboxRow:
-        """The row of one page. The same move always gives the same message id, so asking twice is harmless."""
+    def page(
+        self,
+        incident: Incident,
+        move: PageContact,
+        plan: Plan,
+        directory: Directory,
+        now: datetime,
+        code: int | None = None,
+    ) -> OutboxRow:
+        """The row of one page. The same move always gives the same message id, so asking twice is harmless.
+
+        `code` is the incident's reply code on this phone.
+        """
         message_id = str(PageId(self.epoch, incident.id, move.escalation, move.rung, move.contact_index, move.attempt))
         contact = directory.contact(move.contact)
         channel = ChannelKind(move.channel)
-        first = move.attempt == 1 and not incident.escalations[move.escalation].pages
-        text = page_text(channel, self._facts(incident, move, plan, contact, message_id))
+        # Whoever has not been reached in this incident comes before everybody's second page.
+        first = not any(page.contact == move.contact and not page.failed for page in incident.pages.values())
+        text = page_text(channel, self._facts(incident, move, plan, directory, message_id, code))
         return self._row(
             incident,
             message_id,
@@ -44,8 +58,9 @@ class Composer:
             move.to,
             contact,
             text,
-            priority=(0 if first else 10) + incident.severity.rank,
+            priority=(0 if first else FOLLOW_UP) + incident.severity.rank,
             now=now,
+            provider=move.provider or None,
         )
 
     def notice(
@@ -57,7 +72,7 @@ class Composer:
         if readable is None:
             return None
         text = notice_text(
-            ChannelKind(readable.kind), sentence, message_id=message_id, language=contact.language, drill=incident.drill
+            ChannelKind(readable.kind), sentence, message_id=message_id, language=contact.speaks, drill=incident.drill
         )
         return self._row(
             incident,
@@ -84,13 +99,21 @@ class Composer:
         )
 
     def _facts(
-        self, incident: Incident, move: PageContact, plan: Plan, contact: Contact | None, message_id: str
+        self,
+        incident: Incident,
+        move: PageContact,
+        plan: Plan,
+        directory: Directory,
+        message_id: str,
+        code: int | None,
     ) -> PageFacts:
+        contact = directory.contact(move.contact)
         situation = plan.situations.get(incident.situation)
         escalation = incident.escalations[move.escalation]
         is_round = escalation.kind is EscalationKind.ROUND
         recovered = bool(incident.signals) and not any(incident.signals.values())
         reason = "recovered by itself, needs an owner" if is_round and recovered else None
+        asked = incident.questions.get(move.escalation)
         return PageFacts(
             message_id=message_id,
             incident=incident.id,
@@ -109,6 +132,10 @@ class Composer:
             possible_duplicate=move.possible_duplicate,
             two_way=move.channel in self.two_way,
             link=self.links.url(incident.id, move.contact),
+            role=directory.title_of(move.reference),
+            code=code,
+            question=None if asked is None else asked.text,
+            expires_at=None if asked is None else asked.expires_at,
         )
 
     def _row(
@@ -125,6 +152,7 @@ class Composer:
         *,
         priority: int,
         now: datetime,
+        provider: str | None = None,
     ) -> OutboxRow:
         stamp = now.timestamp()
         return OutboxRow(
@@ -135,7 +163,7 @@ class Composer:
             channel=channel,
             contact=contact_id,
             address=address,
-            language=contact.language if contact is not None else "en",
+            language=contact.speaks if contact is not None else "en",
             text=text,
             code=message_code(message_id),
             drill=incident.drill,
@@ -143,11 +171,12 @@ class Composer:
             due_at=stamp,
             created_at=stamp,
             updated_at=stamp,
+            provider=provider,
         )
 
 
 def reader_of(contact: Contact | None) -> Reader:
-    return Reader() if contact is None else Reader(contact.language, contact.time_zone)
+    return Reader() if contact is None else Reader(contact.speaks, contact.time_zone)
 
 
 def digest(text: str) -> str:

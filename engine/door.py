@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from contacts.addresses import ChannelKind
+from contacts.directory import Contact
 from engine.book import PlanBook
 from engine.briefing import Briefing, brief
 from engine.compose import Composer, digest, reader_of
@@ -27,9 +29,13 @@ from notifications.wording import (
     recovered_by_itself,
     steps_opened,
     summary_text,
+    told_that_people_are_called,
 )
+from runbooks.ladder import occasion_of
 from runbooks.moves import (
+    AskApproval,
     AskDecision,
+    ExpireQuestion,
     GiveUpOnReceipt,
     IssueSummary,
     Move,
@@ -39,29 +45,35 @@ from runbooks.moves import (
     SkipRung,
     StartEscalation,
     StopEscalation,
+    TellContacts,
     recorded,
 )
 from runbooks.next_moves import executives_of, next_moves
 from runbooks.plan import Plan
-from storage import keys, log, outbox
+from storage import codes, keys, log, outbox
 from storage.database import DatabaseError, Tx
 from storage.outbox import OutboxRow
 
 COVER: dict[type, timedelta] = {
     PageContact: timedelta(seconds=0.25),
+    TellContacts: timedelta(seconds=5),
     SkipRung: timedelta(seconds=0.25),
     GiveUpOnReceipt: timedelta(seconds=0.25),
     StartEscalation: timedelta(seconds=0.25),
     StopEscalation: timedelta(0),
     OpenStep: timedelta(seconds=5),
     AskDecision: timedelta(seconds=5),
+    AskApproval: timedelta(seconds=5),
+    ExpireQuestion: timedelta(seconds=0.25),
     IssueSummary: timedelta(seconds=30),
 }
 """How long the engine leaves a due move to a live run before it makes it itself (architecture.md, sentence 6)."""
 
-CALLING = (PageContact, SkipRung, GiveUpOnReceipt, StartEscalation, StopEscalation)
+CALLING = (PageContact, TellContacts, SkipRung, GiveUpOnReceipt, StartEscalation, StopEscalation, ExpireQuestion)
 """Moves of calling people: made at once when no live run drives the incident."""
 
+MINIMUM_TO_ANSWER = timedelta(minutes=30)
+"""A question that is asked late still gets this long."""
 _MOST_PASSES = 50
 _CACHED = 1_000
 
@@ -137,7 +149,7 @@ class Door:
             raise ValueError("a declaration declares nothing")
         change = Change(None, first, self._book.pinned(tx, command.plan_version), [events[0]])
         change.add(*events[1:])
-        self._perform(change, now, "engine", self._everything)
+        self._perform(tx, change, now, "engine", self._everything)
         self._notices(change, now)
         log.insert_incident(tx, change.after, number, _next_look(change))
         self._append(tx, change, now)
@@ -163,14 +175,14 @@ class Door:
         change = self._open(tx, incident_id)
         driven = self._is_driven(incident_id)
         if key is not None:
-            self._perform(change, now, by, lambda move, _: _key_of(move) == key, once=True)
-        self._perform(change, now, "engine", self._allowance(now, driven=driven))
+            self._perform(tx, change, now, by, lambda move, _: _key_of(move) == key, once=True)
+        self._perform(tx, change, now, "engine", self._allowance(now, driven=driven))
         return self._store(tx, change, now)
 
     def brief_executives(self, tx: Tx, incident_id: str, by: str, now: datetime) -> tuple[Change, Briefing]:
         """An executive summary now, besides the cadence; the next one on the cadence counts from it."""
         change = self._open(tx, incident_id)
-        recipients = executives_of(change.after, change.plan, self._book.directory)
+        recipients = executives_of(change.after, change.plan, self._book.directory, now)
         at = not_before(change.after, now)
         briefing = self._summarise(change, change.after.summaries + 1, recipients, at, by)
         return self._finish(tx, change, now), briefing
@@ -206,7 +218,7 @@ class Door:
     def _finish(self, tx: Tx, change: Change, now: datetime) -> Change:
         change.plan = self._book.pinned(tx, change.after.plan_version)
         driven = self._is_driven(change.after.id)
-        self._perform(change, now, "engine", self._allowance(now, driven=driven))
+        self._perform(tx, change, now, "engine", self._allowance(now, driven=driven))
         return self._store(tx, change, now)
 
     def _store(self, tx: Tx, change: Change, now: datetime) -> Change:
@@ -230,7 +242,7 @@ class Door:
         if len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
 
-    def _perform(self, change: Change, now: datetime, by: str, may: May, *, once: bool = False) -> None:
+    def _perform(self, tx: Tx, change: Change, now: datetime, by: str, may: May, *, once: bool = False) -> None:
         for _ in range(_MOST_PASSES):
             directory = self._book.directory
             change.moves = next_moves(change.after, change.plan, directory, now)
@@ -238,7 +250,7 @@ class Door:
             if not allowed:
                 return
             for move in allowed:
-                self._make(change, move, now, by)
+                self._make(tx, change, move, now, by)
             if once:
                 change.moves = next_moves(change.after, change.plan, directory, now)
                 return
@@ -261,12 +273,16 @@ class Door:
 
     # --- making a move ---
 
-    def _make(self, change: Change, move: Move, now: datetime, by: str) -> None:
+    def _make(self, tx: Tx, change: Change, move: Move, now: datetime, by: str) -> None:
         at = not_before(change.after, now)
         before = len(change.rows)
         match move:
             case PageContact():
-                self._page(change, move, at, by)
+                self._page(tx, change, move, at, by)
+            case TellContacts():
+                self._tell_rung(change, move, at, by)
+            case AskApproval():
+                self._ask_approval(change, move, at, by)
             case GiveUpOnReceipt():
                 gave_up = c.RecordFailed(move.message_id, e.PageFailure.NO_RECEIPT, "no receipt in 60 s", by)
                 change.add(*decide(change.after, gave_up, at))
@@ -274,12 +290,15 @@ class Door:
                 self._ask(change, move, at, by)
             case IssueSummary():
                 self._summarise(change, move.number, move.recipients, at, by)
-            case SkipRung() | StartEscalation() | StopEscalation() | OpenStep():
+            case SkipRung() | StartEscalation() | StopEscalation() | OpenStep() | ExpireQuestion():
                 change.add(recorded(move, at, by))
         change.performed.append(Performed(move, by, tuple(row.message_id for row in change.rows[before:])))
 
-    def _page(self, change: Change, move: PageContact, at: datetime, by: str) -> None:
-        row = self._composer.page(change.after, move, change.plan, self._book.directory, at)
+    def _page(self, tx: Tx, change: Change, move: PageContact, at: datetime, by: str) -> None:
+        code = None
+        if move.channel == ChannelKind.SMS and move.channel in self._composer.two_way:
+            code = codes.code_for(tx, move.to, change.after.id, at.timestamp())
+        row = self._composer.page(change.after, move, change.plan, self._book.directory, at, code)
         change.add(
             e.PageRequested(
                 at=at,
@@ -295,13 +314,32 @@ class Door:
                 possible_duplicate=move.possible_duplicate,
                 expects_receipt=move.channel in self._composer.receipts,
                 text_sha256=digest(row.text),
+                line=move.line,
+                provider=move.provider,
+                beat=move.beat,
+                instead_of=move.instead_of,
+                reference=move.reference,
             )
         )
         change.rows.append(row)
 
+    def _tell_rung(self, change: Change, move: TellContacts, at: datetime, by: str) -> None:
+        change.add(e.RungTold(at=at, by=by, escalation=move.escalation, rung=move.rung, contacts=move.contacts))
+        incident = change.after
+        for contact_id in move.contacts:
+            reader = reader_of(self._book.directory.contact(contact_id))
+            words = told_that_people_are_called(incident.id, incident.severity, incident.title, reader)
+            self._tell(change, contact_id, f"{move.escalation}.r{move.rung}.told", words, "people are called", at, by)
+
+    def _ask_approval(self, change: Change, move: AskApproval, at: datetime, by: str) -> None:
+        asked = c.AskQuestion(
+            move.text, "money", move.to, max(move.expires_at, at + MINIMUM_TO_ANSWER), "no", by, move.document
+        )
+        change.add(*decide(change.after, asked, at))
+
     def _ask(self, change: Change, move: AskDecision, at: datetime, by: str) -> None:
         change.add(recorded(move, at, by))
-        decider = self._book.directory.resolve(move.decider)
+        decider = self._whoever(change, move.decider, at)
         if decider is not None and decider.id != change.after.commander:
             words = decision_asked(change.after.id, move.question, move.decide_by, reader_of(decider))
             name = f"{change.after.round}.decision-{move.decision}"
@@ -346,7 +384,7 @@ class Door:
         self, change: Change, contact_id: str, name: str, sentence: str, about: str, at: datetime, by: str
     ) -> None:
         contact = self._book.directory.contact(contact_id)
-        if contact is None:
+        if contact is None or contact_id in self._book.directory.implicated_in(change.after.implicated):
             return
         incident = change.after
         message_id = f"{self._composer.epoch}.{incident.id}.{name}.{contact_id}"
@@ -358,6 +396,12 @@ class Door:
                     at=at, by=by, message_id=message_id, contact=contact_id, channel=row.channel, about=about
                 )
             )
+
+    def _whoever(self, change: Change, reference: str, at: datetime) -> Contact | None:
+        """Whoever stands behind a reference in this incident now, first."""
+        directory = self._book.directory
+        found = directory.resolve(reference, occasion_of(change.after, directory, at))
+        return next(iter(found.contacts), None)
 
     # --- what follows from a change ---
 
@@ -394,7 +438,7 @@ class Door:
         opened: dict[str, list[e.StepOpened]] = {}
         for event in change.events:
             if isinstance(event, e.StepOpened):
-                owner = self._book.directory.resolve(event.owner)
+                owner = self._whoever(change, event.owner, at)
                 if owner is not None and owner.id != change.after.commander:
                     opened.setdefault(owner.id, []).append(event)
         for contact_id, steps in opened.items():
@@ -413,6 +457,10 @@ class Door:
             change.cancel.extend(outbox.make_stale(tx, change.after.id, escalation, now.timestamp()))
         if over:
             change.rows = [row for row in change.rows if row.escalation not in over]
+        for event in change.events:
+            if isinstance(event, e.ContactsImplicated):
+                change.cancel.extend(outbox.make_stale_for(tx, change.after.id, event.contacts, now.timestamp()))
+                change.rows = [row for row in change.rows if row.contact not in event.contacts]
 
     def _keys(self, tx: Tx, change: Change) -> None:
         after = change.after

@@ -20,7 +20,7 @@ from incidents.ids import parse_incident_id
 from notifications.channel import Answer, DeliveryReport
 from notifications.email_account import EmailAccount
 from notifications.email_tokens import MailToken, Sign
-from notifications.wording import mail_answer, message_code, not_understood, nothing_to_answer
+from notifications.wording import mail_answer, message_code, not_understood_by_mail, nothing_to_answer
 from storage import outbox
 from storage.database import Database
 from storage.outbox import OutboxRow
@@ -184,7 +184,7 @@ class _Correspondence:
         told = _messages_of(self._engine, incident)
         before = [row for row in told if f".{_UNCLEAR}-" in row.message_id and row.contact == self._contact.id]
         if len(before) < MOST_UNCLEAR:
-            await self._tell(not_understood(reader_of(self._contact), incident), incident, _UNCLEAR)
+            await self._tell(not_understood_by_mail(reader_of(self._contact)), incident, _UNCLEAR)
 
     @property
     def _address(self) -> str:

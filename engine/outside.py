@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from contacts.addresses import ChannelKind, ContactChannel
-from contacts.directory import Contact, Directory
+from contacts.directory import Contact, Directory, Occasion
 from engine.compose import reader_of
 from incidents.severity import Severity
 from notifications.wording import PageFacts, message_code, notice_text, page_text
@@ -23,13 +23,14 @@ def page_operators(
 
     Needs no incident and no fold: it works when a log cannot be read.
     """
-    operators = {contact.id: contact for each in plan.operators if (contact := directory.resolve(each)) is not None}
+    occasion = Occasion(now)
+    operators = {person.id: person for each in plan.operators for person in directory.resolve(each, occasion).contacts}
     rows: list[OutboxRow] = []
     for contact in operators.values():
         for channel in contact.channels:
             message_id = f"{epoch}.{TROUBLE}.{subject}.{contact.id}.{channel.kind}"
             text = notice_text(
-                ChannelKind(channel.kind), f"Tocsin: {sentence}", message_id=message_id, language=contact.language
+                ChannelKind(channel.kind), f"Tocsin: {sentence}", message_id=message_id, language=contact.speaks
             )
             rows.append(_row(TROUBLE, message_id, contact, channel, text, now, drill=False))
     outbox.insert(tx, rows)
@@ -68,7 +69,7 @@ def _row(
         channel=channel.kind,
         contact=contact.id,
         address=channel.to,
-        language=contact.language,
+        language=contact.speaks,
         text=text,
         code=message_code(message_id),
         drill=drill,

@@ -11,10 +11,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from contacts.addresses import ChannelKind
+from contacts.addresses import PROVIDERS, ChannelKind
+from engine.bundles import bundle_row
 from engine.clock import Clock
 from engine.door import Change, Door, not_before
+from engine.pace import LIMITS, Paced, is_paced, pace
 from incidents import commands as c
 from incidents import events as e
 from incidents.errors import (
@@ -43,6 +46,8 @@ LEASE = 30.0
 ENQUIRE_FOR, ENQUIRE_EVERY = 30.0, 2.0
 LOOK_EVERY = 0.2
 MOST_NOTICE_ATTEMPTS = 6
+FIRST_PAUSE, LEAST_CALL = 0.5, 1.0
+"""Seconds before a page that was refused for the moment is offered again, doubling; and what a call needs at least."""
 
 _FAILURE: dict[type[NotificationError], PageFailure] = {
     Undeliverable: PageFailure.REFUSED,
@@ -66,7 +71,12 @@ class Pager:
         link: Callable[[str, str], str | None],
         checkpoint: Callable[[str], None],
         slots: int = 100,
+        others: Mapping[tuple[ChannelKind, str], Channel] | None = None,
+        bundle: Callable[[Tx, Sequence[OutboxRow], datetime], OutboxRow] = bundle_row,
     ) -> None:
+        """`others` are the channels of further providers; `bundle` makes one message of several pages to a phone."""
+        self._others = {} if others is None else others
+        self._bundle = bundle
         self._database = database
         self._door = door
         self._channels = channels
@@ -129,7 +139,7 @@ class Pager:
     async def cancel_calls(self, rows: Sequence[OutboxRow]) -> None:
         """Calls that still ring for a ladder that is over. Best effort: a call that goes on does no harm."""
         for row in rows:
-            channel = self._channels.get(ChannelKind(row.channel))
+            channel = self._channel(row)
             if channel is not None and row.provider_id is not None:
                 with contextlib.suppress(NotificationError):
                     await channel.cancel(row.provider_id)
@@ -138,10 +148,21 @@ class Pager:
 
     async def _start_due(self) -> bool:
         now = self._now()
-        wanted = self._wanted(now)
-        if not wanted:
+        paced = self._paced(self._wanted(now), now)
+        if not (paced.alone or paced.together or paced.later):
             return False
-        claimed = await self._database.write(lambda tx: outbox.claim(tx, wanted, self._name, now + LEASE, now))
+
+        def work(tx: Tx) -> list[OutboxRow]:
+            wanted = [row.message_id for row in paced.alone]
+            for row, until in paced.later:
+                outbox.hold(tx, row.message_id, until, now)
+            for rows in paced.together:
+                whole = self._bundle(tx, rows, self._clock.now())
+                if outbox.bundle(tx, whole, [row.message_id for row in rows], now):
+                    wanted.append(whole.message_id)
+            return outbox.claim(tx, wanted, self._name, now + LEASE, now)
+
+        claimed = await self._database.write(work)
         self._checkpoint("after claim")
         for row in claimed:
             task = asyncio.create_task(self._send(row))
@@ -149,7 +170,18 @@ class Pager:
             self._sending[row.message_id] = task
         return bool(claimed)
 
-    def _wanted(self, now: float) -> list[str]:
+    def _paced(self, waiting: Sequence[OutboxRow], now: float) -> Paced:
+        """Which of these leave now, alone or together, and which phones have had enough for the moment."""
+        if not any(is_paced(row) for row in waiting):
+            return Paced(tuple(waiting), (), ())
+        addresses = list({row.address for row in waiting if is_paced(row)})
+        since = now - max(limit.seconds for limit in LIMITS.values())
+        history: dict[tuple[str, str], list[float]] = {}
+        for channel, address, at in self._database.read_now(lambda tx: outbox.left_for(tx, addresses, since)):
+            history.setdefault((channel, address), []).append(at)
+        return pace(waiting, history, now)
+
+    def _wanted(self, now: float) -> list[OutboxRow]:
         """What to claim next, most pressing first. The table is read only when there may be more than is known."""
         fresh, self._fresh = self._fresh, []
         if fresh and not self._behind and now - self._looked_at < LOOK_EVERY:
@@ -162,14 +194,14 @@ class Pager:
         self._behind = self._behind or len(fitting) < len(waiting)
         return fitting
 
-    def _fitting(self, waiting: Sequence[OutboxRow]) -> list[str]:
+    def _fitting(self, waiting: Sequence[OutboxRow]) -> list[OutboxRow]:
         """Those for which their own channel has a slot: a provider that hangs holds up no other."""
         room = Counter({row.channel: self._slots for row in waiting}) - self._busy
-        fitting: list[str] = []
+        fitting: list[OutboxRow] = []
         for row in waiting:
             if room[row.channel] > 0 and row.message_id not in self._sending:
                 room[row.channel] -= 1
-                fitting.append(row.message_id)
+                fitting.append(row)
         return fitting
 
     async def sweep(self) -> None:
@@ -196,11 +228,40 @@ class Pager:
             self._nudged.set()
 
     async def _hand_over(self, row: OutboxRow) -> Sent | NotificationError:
-        channel = self._channels.get(ChannelKind(row.channel))
+        """A page that the provider will not take just now is offered again with backoff, within the page's budget."""
+        until = self._clock.monotonic() + BUDGET
+        pause = FIRST_PAUSE
+        while True:
+            outcome = await self._hand_over_once(row, until - self._clock.monotonic())
+            if not (isinstance(outcome, ProviderUnavailable) and outcome.passing and row.kind in ("page", "bundle")):
+                return outcome
+            wait = max(outcome.retry_after or 0.0, pause)
+            if self._clock.monotonic() + wait + LEAST_CALL > until:
+                return outcome
+            await asyncio.sleep(wait)
+            if not self._still_wanted(row):
+                return outcome
+            pause *= 2
+
+    def _still_wanted(self, row: OutboxRow) -> bool:
+        """Whether somebody still has to be called by this page: it may have been answered meanwhile (invariant 4)."""
+        if row.escalation is None:
+            return True
+        try:
+            incident = self._database.read_now(lambda tx: self._door.load(tx, row.incident_id))
+        except (TocsinError, DatabaseError):
+            return True
+        escalation = incident.escalations.get(row.escalation)
+        return escalation is None or escalation.live
+
+    async def _hand_over_once(self, row: OutboxRow, budget: float) -> Sent | NotificationError:
+        channel = self._channel(row)
+        if channel is None and row.provider is not None and ChannelKind(row.channel) in self._channels:
+            return ProviderUnavailable(f"the provider {row.provider} is not configured on this installation")
         if channel is None:
             return Undeliverable(f"{row.channel} is not configured on this installation")
         try:
-            async with asyncio.timeout(BUDGET):
+            async with asyncio.timeout(budget):
                 return await channel.send(self._message(row))
         except TimeoutError:
             return OutcomeUnknown(f"no answer from the provider in {BUDGET:.0f} s")
@@ -213,39 +274,61 @@ class Pager:
     async def _record(self, row: OutboxRow, outcome: Sent | NotificationError) -> None:
         if isinstance(outcome, Sent):
             await self._write(lambda tx: self._sent(tx, row, outcome))
-        elif row.kind != "page":
-            await self._write(lambda tx: self._notice_failed(tx, row, outcome))
+        elif row.kind not in ("page", "bundle"):
+            await self._write(lambda tx: _some(self._notice_failed(tx, row, outcome)))
         elif isinstance(outcome, OutcomeUnknown):
             await self._doubtful(row, self._name, str(outcome))
         else:
             await self._write(lambda tx: self._failed(tx, row, outcome))
 
-    def _sent(self, tx: Tx, row: OutboxRow, sent: Sent) -> Change | None:
+    def _sent(self, tx: Tx, row: OutboxRow, sent: Sent) -> list[Change]:
         now = self._clock.now()
-        channel = self._channels[ChannelKind(row.channel)]
-        state = "sent" if channel.gives_receipts else "delivered"
+        channel = self._channel(row)
+        receipts = channel is not None and channel.gives_receipts
+        state = "sent" if receipts else "delivered"
         held = outbox.finish(tx, row.message_id, self._name, state, sent.provider_id, None, now.timestamp())
         if not held:
             current = outbox.get(tx, row.message_id)
             if current is not None and current.state == "unknown":
                 outbox.set_state(tx, row.message_id, state, sent.provider_id, now.timestamp())
-        if row.kind != "page" or row.escalation is None:
-            return None
-        command: c.Command = c.RecordSent(row.message_id, sent.provider_id, f"provider:{row.channel}")
-        change = self._apply(tx, row, command)
-        if change is not None and not channel.gives_receipts:
-            delivered = self._apply(tx, row, c.RecordDelivered(row.message_id, f"provider:{row.channel}"))
-            return delivered or change
-        if change is not None and not change.after.escalations[row.escalation].live:
-            # Answered while the call was being placed: it must not ring.
-            change.cancel.append(replace(row, provider_id=sent.provider_id))
-        return change
+        return [change for page in self._pages(tx, row, state) for change in self._page_sent(tx, page, sent, receipts)]
 
-    def _failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> Change | None:
+    def _page_sent(self, tx: Tx, page: OutboxRow, sent: Sent, receipts: bool) -> list[Change]:
+        if page.escalation is None:
+            return []
+        by = f"provider:{page.channel}"
+        change = self._apply(tx, page, c.RecordSent(page.message_id, sent.provider_id, by))
+        if change is None:
+            return []
+        if not receipts:
+            return [change, *_some(self._apply(tx, page, c.RecordDelivered(page.message_id, by)))]
+        if not change.after.escalations[page.escalation].live and page.bundle is None:
+            # Answered while the call was being placed: it must not ring.
+            change.cancel.append(replace(page, provider_id=sent.provider_id))
+        return [change]
+
+    def _pages(self, tx: Tx, row: OutboxRow, state: str) -> list[OutboxRow]:
+        """The pages that a row carries: itself, or those that it tells together, which share its fate."""
+        if row.kind != "bundle":
+            return [row] if row.kind == "page" else []
+        pages = outbox.bundled_in(tx, row.message_id)
+        for page in pages:
+            outbox.set_state(tx, page.message_id, state, None, self._clock.now().timestamp())
+        return pages
+
+    def _failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> list[Change]:
         now = self._clock.now().timestamp()
         outbox.finish(tx, row.message_id, self._name, "failed", None, str(error), now)
         failure = _FAILURE.get(type(error), PageFailure.PROVIDER_ERROR)
-        return self._apply(tx, row, c.RecordFailed(row.message_id, failure, str(error), f"provider:{row.channel}"))
+        return self._all_failed(tx, row, failure, str(error), "failed")
+
+    def _all_failed(self, tx: Tx, row: OutboxRow, failure: PageFailure, because: str, state: str) -> list[Change]:
+        by = f"provider:{row.channel}"
+        return [
+            change
+            for page in self._pages(tx, row, state)
+            for change in _some(self._apply(tx, page, c.RecordFailed(page.message_id, failure, because, by)))
+        ]
 
     def _notice_failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> Change | None:
         """A notice that certainly did not leave is tried again with backoff; one in doubt is not sent twice."""
@@ -287,23 +370,20 @@ class Pager:
     async def _doubtful(self, row: OutboxRow, claimed_by: str, because: str) -> None:
         """Unknown outcome: a failed delivery at once, and the provider is asked."""
 
-        def work(tx: Tx) -> Change | None:
+        def work(tx: Tx) -> list[Change]:
             now = self._clock.now().timestamp()
             outbox.finish(tx, row.message_id, claimed_by, "unknown", None, because, now)
-            if row.kind != "page":
-                return None
-            failed = c.RecordFailed(row.message_id, PageFailure.UNKNOWN, because, f"provider:{row.channel}")
-            return self._apply(tx, row, failed)
+            return self._all_failed(tx, row, PageFailure.UNKNOWN, because, "unknown")
 
         await self._write(work)
         self._enquire(row)
 
     def _enquire(self, row: OutboxRow) -> None:
-        if row.kind == "page" and row.message_id not in self._asking:
+        if row.kind in ("page", "bundle") and row.message_id not in self._asking:
             self._asking[row.message_id] = asyncio.create_task(self._ask(row))
 
     async def _ask(self, row: OutboxRow) -> None:
-        channel = self._channels.get(ChannelKind(row.channel))
+        channel = self._channel(row)
         until = self._clock.monotonic() + ENQUIRE_FOR
         try:
             while channel is not None and self._clock.monotonic() < until:
@@ -328,10 +408,14 @@ class Pager:
             log.exception("enquiry failed message=%s channel=%s", row.message_id, row.channel)
             return None
 
-    def _proven(self, tx: Tx, row: OutboxRow, found: Sent) -> Change | None:
+    def _proven(self, tx: Tx, row: OutboxRow, found: Sent) -> list[Change]:
         outbox.set_state(tx, row.message_id, "sent", found.provider_id, self._clock.now().timestamp())
-        proven = c.RecordProven(row.message_id, found.provider_id, f"provider:{row.channel}")
-        return self._apply(tx, row, proven)
+        by = f"provider:{row.channel}"
+        return [
+            change
+            for page in self._pages(tx, row, "sent")
+            for change in _some(self._apply(tx, page, c.RecordProven(page.message_id, found.provider_id, by)))
+        ]
 
     # --- small ---
 
@@ -342,10 +426,16 @@ class Pager:
         except UnknownIncident:
             return None
 
-    async def _write(self, work: Callable[[Tx], Change | None]) -> None:
-        change = await self._database.write(work)
-        if change is not None:
+    async def _write(self, work: Callable[[Tx], list[Change]]) -> None:
+        for change in await self._database.write(work):
             self._publish(change)
+
+    def _channel(self, row: OutboxRow) -> Channel | None:
+        """The channel of the row's provider; None when this installation has none of that name."""
+        kind = ChannelKind(row.channel)
+        if row.provider in (None, PROVIDERS[kind]):
+            return self._channels.get(kind)
+        return self._others.get((kind, row.provider or ""))
 
     def _message(self, row: OutboxRow) -> Message:
         return Message(
@@ -359,10 +449,15 @@ class Pager:
             link=self._link(row.incident_id, row.contact),
             drill=row.drill,
             contact=row.contact,
+            question=row.escalation is not None and row.escalation.startswith("question-"),
         )
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _some(change: Change | None) -> list[Change]:
+    return [] if change is None else [change]
 
 
 def _pressing(row: OutboxRow) -> tuple[int, float]:

@@ -6,11 +6,11 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Protocol, TextIO
+from typing import IO, Any, Literal, Protocol, TextIO
 
 from contacts.addresses import ChannelKind
 from contacts.authority import covering_authority, describe, who_can_compensate
@@ -27,6 +27,7 @@ from engine.home import Home
 from engine.intake import Heard, Intake
 from engine.links import Links
 from engine.mailbox import Mailbox
+from engine.numbers import Numbers
 from engine.outside import page_operators, trial_row
 from engine.pager import Pager
 from engine.presence import Presence
@@ -41,8 +42,9 @@ from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
 from incidents.state import Incident
 from notifications.channel import Answer, Channel, DeliveryReport
-from notifications.channels import ChannelSettings, build_channels
+from notifications.channels import ChannelSettings, build_channels, build_others
 from notifications.email_tokens import SIGNED
+from runbooks.ladder import occasion_of
 from runbooks.loader import LoadedPlan, load_plan
 from runbooks.moves import Moves, kind_of
 from runbooks.next_moves import executives_of
@@ -134,6 +136,7 @@ class Engine:
             subscriptions=self.subscriptions,
             sign_mail=self._sign_mail,
         )
+        self.other_channels = build_others(self.config.channels)
         self.mailbox = Mailbox(self, self.config.channels.email, self._sign_mail)
         self._activate(self._load_plan())
         self._wire(checkpoint)
@@ -179,7 +182,10 @@ class Engine:
             publish=self.publish,
             link=self.links.url,
             checkpoint=checkpoint,
+            others=self.other_channels,
         )
+        self.numbers = Numbers(self.database, self.door, self.book, self.clock, self.publish)
+        self.numbers.load()
         self.tick = Tick(self)
 
     async def start(self) -> None:
@@ -220,7 +226,7 @@ class Engine:
         self._tasks = []
         for each in self._companions:
             await each.stop()
-        for channel in self.channels.values():
+        for channel in (*self.channels.values(), *self.other_channels.values()):
             await channel.close()
         await asyncio.to_thread(self.database.close)
         self._release()
@@ -341,9 +347,14 @@ class Engine:
         area: str | None = None,
         drill: bool = False,
         because: tuple[str, ...] = (),
+        implicated: Sequence[str] = (),
         command_id: str | None = None,
     ) -> tuple[str, str]:
-        """(incident, sentence). A command id seen before gives the same answer again and declares nothing."""
+        """(incident, sentence). A command id seen before gives the same answer again and declares nothing.
+
+        `implicated` have to do with what happened: they and everybody who reports to them stay out of it.
+        """
+        left_out = tuple(sorted(self.directory.implicated_in([self.known_contact(each).id for each in implicated])))
         known = self.book.plan.situations.get(situation)
         if known is None:
             raise CommandRefused(
@@ -368,6 +379,7 @@ class Engine:
                     drill=drill or known.drill,
                     area=area or known.area,
                     because=because,
+                    implicated=left_out,
                 ),
             )
             sentence = f"{change.after.id} is declared as {change.after.severity}; people are being paged."
@@ -479,7 +491,7 @@ class Engine:
 
         change, briefing = await self.database.write(lambda tx: self.door.brief_executives(tx, incident_id, by, now))
         self.publish(change)
-        recipients = executives_of(change.after, change.plan, self.directory)
+        recipients = executives_of(change.after, change.plan, self.directory, now)
         names = ", ".join(recipients) or "nobody: the plan names no executive who can be reached"
         return f"Summary {change.after.summaries} of {incident_id} goes to {names}.", briefing
 
@@ -496,12 +508,12 @@ class Engine:
 
         def make(incident: Incident, now: datetime) -> c.Compensate:
             contact = self.known_contact(contact_id)
-            grant = covering_authority(contact, per_customer, count, now)
+            grant = covering_authority(contact, per_customer, count, now, incident.area)
             amount = Decimal(0) if per_customer is None else per_customer.amount
             document = digest(f"{incident.id}|{contact.id}|{per_customer}|{population}|{count}|{reason}|{rationale}")[
                 :12
             ]
-            able = who_can_compensate(self.directory, per_customer, count, now)
+            able = self._who_can(incident, per_customer, count, now)
             return c.Compensate(
                 contact=contact.id,
                 per_customer=per_customer,
@@ -520,20 +532,70 @@ class Engine:
     def approve(self, contact_id: str, document: str) -> Callable[[Incident, datetime], c.ApproveCompensation]:
         def make(incident: Incident, now: datetime) -> c.ApproveCompensation:
             contact = self.known_contact(contact_id)
-            proposal = incident.proposal
-            per_customer = None if proposal is None else proposal.per_customer
-            count = 0 if proposal is None else proposal.population_count
-            grant = covering_authority(contact, per_customer, count, now)
-            able = who_can_compensate(self.directory, per_customer, count, now)
-            return c.ApproveCompensation(
-                contact.id, document, None if grant is None else describe(grant), tuple(each.id for each in able)
-            )
+            grant, able = self._authority_for_proposal(incident, contact, now)
+            return c.ApproveCompensation(contact.id, document, grant, able)
+
+        return make
+
+    def _authority_for_proposal(
+        self, incident: Incident, contact: Contact, now: datetime
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """(the grant of this contact that covers the open proposal, in words; everybody whose grant covers it)."""
+        proposal = incident.proposal
+        per_customer = None if proposal is None else proposal.per_customer
+        count = 0 if proposal is None else proposal.population_count
+        grant = covering_authority(contact, per_customer, count, now, incident.area)
+        able = self._who_can(incident, per_customer, count, now)
+        return None if grant is None else describe(grant), tuple(each.id for each in able)
+
+    def _who_can(
+        self, incident: Incident, per_customer: Money | None, count: int, now: datetime
+    ) -> tuple[Contact, ...]:
+        occasion = occasion_of(incident, self.directory, now)
+        return who_can_compensate(self.directory, per_customer, count, now, occasion)
+
+    def implicate(
+        self, references: Sequence[str], because: str, by: str
+    ) -> Callable[[Incident, datetime], c.Implicate]:
+        """These people, and everybody who reports to them, leave every ladder of the incident."""
+        named = [self.known_contact(each).id for each in references]
+        everybody = tuple(sorted(self.directory.implicated_in(named)))
+        return lambda _incident, _now: c.Implicate(everybody, because, by)
+
+    def ask(
+        self,
+        to: Sequence[str],
+        text: str,
+        *,
+        about: Literal["money", "text", "other"],
+        expires_in: timedelta,
+        if_silent: Literal["no", "yes"],
+        by: str,
+    ) -> Callable[[Incident, datetime], c.AskQuestion]:
+        """An executive decision page: one question to these people, in this order."""
+        people = tuple(dict.fromkeys(self.known_contact(each).id for each in to))
+        return lambda _incident, now: c.AskQuestion(text, about, people, now + expires_in, if_silent, by)
+
+    def say(
+        self,
+        contact_id: str,
+        answer: Literal["yes", "no", "call"],
+        channel: str,
+        *,
+        question: str | None = None,
+        message_id: str | None = None,
+    ) -> Callable[[Incident, datetime], c.AnswerQuestion]:
+        """Yes, no or call, with the authority behind a yes looked up."""
+
+        def make(incident: Incident, now: datetime) -> c.AnswerQuestion:
+            grant, able = self._authority_for_proposal(incident, self.known_contact(contact_id), now)
+            return c.AnswerQuestion(contact_id, answer, channel, question, message_id, grant, able)
 
         return make
 
     def known_contact(self, reference: str) -> Contact:
         """The contact behind an id or a role. Raises CommandRefused with the ids that exist."""
-        contact = self.directory.resolve(reference)
+        contact = self.directory.contact(reference) or self.directory.first(reference, self.clock.now())
         if contact is None:
             known = ", ".join(each.id for each in self.directory.contacts)
             raise CommandRefused(f"contacts.yaml has nobody called {reference!r}; it has {known}.")
@@ -572,6 +634,9 @@ class Engine:
         """A person's word on any channel, carried out; the sentence tells them the truth about who has it."""
         command: c.Command
         match answer.verb:
+            case "yes" | "no" | "call":
+                make = self.say(contact.id, answer.verb, channel, message_id=answer.message_id)
+                return await self.command(incident_id, make, answer.event_id)
             case "acknowledge":
                 command = c.Acknowledge(contact.id, channel, message_id=answer.message_id)
             case "escalate" | "pass":
@@ -588,30 +653,40 @@ class Engine:
             return
         now = self.clock.now()
 
-        def work(tx: Tx) -> Change | None:
+        def work(tx: Tx) -> list[Change]:
             row = outbox.get(tx, report.message_id)
             if row is None:
-                return None
-            state = _later(row.state, report.state)
-            if state is not None:
-                outbox.set_state(tx, row.message_id, state, report.provider_id or None, now.timestamp())
-            command = _report_command(report, f"provider:{row.channel}")
-            if command is None or row.kind != "page":
-                return None
-            try:
-                return self.door.apply(tx, row.incident_id, command, now)
-            except UnknownIncident:
-                return None
+                return []
+            members = outbox.bundled_in(tx, row.message_id) if row.kind == "bundle" else []
+            return [change for each in (row, *members) for change in self._report_one(tx, each, report, now)]
 
-        change = await self.database.write(work)
-        if change is not None:
+        for change in await self.database.write(work):
             self.publish(change)
+
+    def _report_one(self, tx: Tx, row: OutboxRow, report: DeliveryReport, now: datetime) -> list[Change]:
+        state = _later(row.state, report.state)
+        if state is not None:
+            outbox.set_state(tx, row.message_id, state, report.provider_id or None, now.timestamp())
+        if row.kind != "page":
+            return []
+        try:
+            command = _report_command(replace(report, message_id=row.message_id), f"provider:{row.channel}")
+            return [self.door.apply(tx, row.incident_id, command, now)]
+        except UnknownIncident:
+            return []
 
     async def message(self, message_id: str) -> OutboxRow | None:
         return self.database.read_now(lambda tx: outbox.get(tx, message_id))
 
     async def latest_page_to(self, address: str, incident_id: str | None) -> OutboxRow | None:
         return self.database.read_now(lambda tx: outbox.latest_to(tx, address, incident_id))
+
+    async def incidents_of(self, row: OutboxRow) -> list[str]:
+        """The incidents that a message is about: its own, or those of the pages that it tells together."""
+        if row.kind != "bundle":
+            return [row.incident_id]
+        members = self.database.read_now(lambda tx: outbox.bundled_in(tx, row.message_id))
+        return list(dict.fromkeys(each.incident_id for each in members))
 
     def contact_at(self, address: str) -> Contact | None:
         """Whose address this is, as far as contacts.yaml knows."""
@@ -721,7 +796,17 @@ class Engine:
 
 def _later(current: str, reported: str) -> str | None:
     """The row's state after a report: the lattice of delivery, so that order does not matter."""
-    ranks = {"pending": 0, "sending": 0, "stale": 0, "unknown": 1, "sent": 2, "failed": 3, "delivered": 4, "read": 5}
+    ranks = {
+        "pending": 0,
+        "sending": 0,
+        "stale": 0,
+        "unknown": 1,
+        "bundled": 1,
+        "sent": 2,
+        "failed": 3,
+        "delivered": 4,
+        "read": 5,
+    }
     wanted = {"accepted": "sent", "delivered": "delivered", "read": "read"}.get(reported, "failed")
     return wanted if ranks[wanted] > ranks.get(current, 0) else None
 
@@ -736,7 +821,7 @@ _FAILURES = {
 }
 
 
-def _report_command(report: DeliveryReport, by: str) -> c.Command | None:
+def _report_command(report: DeliveryReport, by: str) -> c.Command:
     match report.state:
         case "accepted":
             return c.RecordSent(report.message_id, report.provider_id, by)

@@ -68,11 +68,13 @@ class Undeliverable(NotificationError):
 
 
 class ProviderUnavailable(NotificationError):
-    """The provider refused for now. `retry_after` is its own wish in seconds, if it gave one."""
+    """The provider refused for now. `retry_after` is its own wish in seconds, if it gave one; `passing` says that the
+    same request may well be taken a moment later."""
 
-    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+    def __init__(self, sentence: str, retry_after: float | None = None, *, passing: bool = False) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
+        self.passing = passing or retry_after is not None
 
 
 class OutcomeUnknown(NotificationError):

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from contacts.addresses import ChannelKind
+from notifications.inbound import Verb
 
-MessageKind = Literal["page", "notice", "update", "summary"]
+MessageKind = Literal["page", "notice", "update", "summary", "bundle"]
 DeliveryState = Literal[
     "accepted", "delivered", "read", "undelivered", "busy", "no-answer", "voicemail", "hung-up", "failed"
 ]
@@ -28,6 +29,8 @@ class Message:
     link: str | None
     """A signed single-purpose link to the incident page, or None without TOCSIN_PUBLIC_URL."""
     drill: bool = False
+    question: bool = False
+    """An executive decision page: it is answered by yes, no or call."""
     contact: str = ""
     """Whose address it is, for the channels where an address alone names nobody: a browser's name is its owner's."""
 
@@ -79,7 +82,7 @@ class Channel(Protocol):
 class Answer:
     """What a person said on any channel, before anything is known about whether it still matters."""
 
-    verb: Literal["acknowledge", "escalate", "pass", "resolve", "repeat", "unknown"]
+    verb: Verb
     message_id: str | None = None
     incident: str | None = None
     event_id: str | None = None

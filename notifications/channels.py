@@ -5,12 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TextIO
 
-from contacts.addresses import ChannelKind
+from contacts.addresses import PROVIDERS, ChannelKind
 from notifications.channel import Channel
 from notifications.console import ConsoleChannel
 from notifications.email_account import EmailAccount
 from notifications.email_tokens import Sign
 from notifications.push_subscriptions import Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioSettings:
+    """One more account of Twilio's, for SMS and voice, under a name of its own (`providers` in contacts.yaml)."""
+
+    name: str
+    account_sid: str
+    auth_tokens: tuple[str, ...]
+    sender: str
+    base_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,7 @@ class ChannelSettings:
     twilio_from: str | None = None
     """E.164 of the number that sends SMS and calls."""
     twilio_base_url: str | None = None
+    other_twilios: tuple[TwilioSettings, ...] = ()
     slack_bot_token: str | None = None
     slack_app_token: str | None = None
     """For Socket Mode; with it answers come back without a public URL."""
@@ -54,6 +66,15 @@ class ChannelSettings:
         return bool(self.push_subject and self.push_key)
 
 
+def build_others(settings: ChannelSettings) -> dict[tuple[ChannelKind, str], Channel]:
+    """The channels of further providers, by kind and the provider's name."""
+    return {
+        (kind, other.name): channel
+        for other in settings.other_twilios
+        for kind, channel in _twilio_channels(other, settings.public_url).items()
+    }
+
+
 def build_channels(
     settings: ChannelSettings,
     stream: TextIO,
@@ -69,7 +90,14 @@ def build_channels(
     """
     channels: dict[ChannelKind, Channel] = {ChannelKind.CONSOLE: ConsoleChannel(stream)}
     if settings.has_twilio:
-        channels.update(_twilio_channels(settings))
+        first = TwilioSettings(
+            PROVIDERS[ChannelKind.SMS],
+            settings.twilio_account_sid or "",
+            settings.twilio_auth_tokens,
+            settings.twilio_from or "",
+            settings.twilio_base_url,
+        )
+        channels.update(_twilio_channels(first, settings.public_url))
     if settings.has_slack:
         channels[ChannelKind.SLACK] = _slack_channel(settings)
     if settings.has_push and now is not None and subscriptions is not None:
@@ -83,21 +111,21 @@ def build_channels(
     return channels
 
 
-def _twilio_channels(settings: ChannelSettings) -> dict[ChannelKind, Channel]:
+def _twilio_channels(settings: TwilioSettings, public_url: str | None) -> dict[ChannelKind, Channel]:
     # Imported here, because the SDK costs a quarter of a second at start and many installations have no Twilio.
     from notifications.twilio_client import BASE_URL, TwilioAccount, TwilioClient  # noqa: PLC0415
     from notifications.twilio_sms import TwilioSms  # noqa: PLC0415
     from notifications.twilio_voice import TwilioVoice  # noqa: PLC0415
 
-    sid, sender = settings.twilio_account_sid or "", settings.twilio_from or ""
     client = TwilioClient(
         TwilioAccount(
-            account_sid=sid,
-            auth_token=settings.twilio_auth_tokens[0],
-            base_url=settings.twilio_base_url or BASE_URL,
-            public_url=settings.public_url,
+            account_sid=settings.account_sid,
+            auth_token=settings.auth_tokens[0],
+            base_url=settings.base_url or BASE_URL,
+            public_url=public_url,
         )
     )
+    sender = settings.sender
     return {ChannelKind.SMS: TwilioSms(client, sender), ChannelKind.VOICE: TwilioVoice(client, sender)}
 
 

@@ -7,7 +7,7 @@ from incidents.errors import ProviderUnavailable
 from notifications.channel import Message, Sent
 
 _RULE = "=" * 72
-_LABEL = {"page": "PAGE", "notice": "NOTICE", "update": "UPDATE", "summary": "SUMMARY"}
+_LABEL = {"page": "PAGE", "notice": "NOTICE", "update": "UPDATE", "summary": "SUMMARY", "bundle": "PAGES"}
 
 
 class ConsoleChannel:

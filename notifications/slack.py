@@ -262,7 +262,9 @@ def _refusal(error: SlackApiError) -> NotificationError:
     status: int = answer.status_code if isinstance(answer, AsyncSlackResponse) else answer.status
     if status in (429, 503):
         return ProviderUnavailable(
-            f"Slack asks to wait (HTTP {status}).", seconds(getattr(answer, "headers", {}).get("Retry-After"))
+            f"Slack asks to wait (HTTP {status}).",
+            seconds(getattr(answer, "headers", {}).get("Retry-After")),
+            passing=True,
         )
     if status >= 500:
         return OutcomeUnknown(f"Slack failed (HTTP {status}).")

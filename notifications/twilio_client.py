@@ -90,7 +90,9 @@ class PooledHttp(AsyncHttpClient):
             text = (await answer.read()).decode("utf-8", errors="replace")
             if answer.status in _BUSY:
                 raise ProviderUnavailable(
-                    f"Twilio asks to wait (HTTP {answer.status}).", seconds(answer.headers.get("Retry-After"))
+                    f"Twilio asks to wait (HTTP {answer.status}).",
+                    seconds(answer.headers.get("Retry-After")),
+                    passing=True,
                 )
             return Response(answer.status, text, answer.headers)
 

@@ -9,12 +9,13 @@ from urllib.parse import parse_qsl
 from twilio.request_validator import RequestValidator
 
 from notifications.channel import Answer, DeliveryReport, DeliveryState
-from notifications.inbound import Verb, understood
+from notifications.inbound import Said, Verb, read_sms
 from notifications.twiml import is_machine
 
 Form = Mapping[str, str]
 
 _KEYS: dict[str, Verb] = {"4": "acknowledge", "5": "escalate", "6": "pass", "*": "repeat"}
+_DECISION_KEYS: dict[str, Verb] = {"1": "yes", "2": "no", "3": "call", "*": "repeat"}
 
 # https://www.twilio.com/docs/messaging/api/message-resource#message-status-values
 _MESSAGE_STATES: dict[str, DeliveryState] = {
@@ -53,25 +54,32 @@ def read_form(body: bytes) -> dict[str, str]:
     return dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True))
 
 
-def sms_answer(form: Form) -> Answer:
-    """What an inbound SMS says. Without an incident's number it is meant for the last one paged to that number."""
-    verb, incident = understood(form.get("Body", ""))
-    return Answer(
-        verb=verb,
-        incident=incident,
-        event_id=form.get("MessageSid") or form.get("SmsSid"),
-        sender=form.get("From"),
-    )
+def sms_said(form: Form) -> Said:
+    """What an inbound SMS says. STOP and START also come as Twilio's own word for them.
+
+    https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out (OptOutType)
+    """
+    match form.get("OptOutType"):
+        case "STOP":
+            return Said("stop")
+        case "START":
+            return Said("start")
+        case _:
+            return read_sms(form.get("Body", ""))
 
 
-def key_answer(message_id: str, form: Form, attempt: int = 1) -> Answer:
+def sms_event_id(form: Form) -> str | None:
+    return form.get("MessageSid") or form.get("SmsSid")
+
+
+def key_answer(message_id: str, form: Form, attempt: int = 1, *, question: bool = False) -> Answer:
     """What a key pressed in a call says; `unknown` for any other key and for silence (`heard_a_key` tells which).
 
     `attempt` is the menu's, so that the same key at two menus is two answers and a repeated request is one.
     """
     digits = form.get("Digits", "")
     return Answer(
-        verb=_KEYS.get(digits, "unknown"),
+        verb=(_DECISION_KEYS if question else _KEYS).get(digits, "unknown"),
         message_id=message_id,
         event_id=f"{form.get('CallSid', '')}:{attempt}:{digits}",
         sender=form.get("To"),

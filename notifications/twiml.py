@@ -5,7 +5,7 @@ from typing import Literal
 from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
-from notifications.wording import Language, nobody_pressed, voice_menu, wrong_key
+from notifications.wording import Language, nobody_pressed, question_menu, voice_menu, wrong_key
 
 ATTEMPTS = 3
 """How often the menu is offered to somebody who presses nothing, or a wrong key."""
@@ -14,7 +14,15 @@ _WAIT_SECONDS = 8
 _VOICE: dict[Language, Literal["en-US", "es-ES"]] = {"en": "en-US", "es": "es-ES"}
 
 
-def ask(text: str, language: Language, action: str, *, answered_by: str | None = None, attempt: int = 1) -> str:
+def ask(
+    text: str,
+    language: Language,
+    action: str,
+    *,
+    answered_by: str | None = None,
+    attempt: int = 1,
+    question: bool = False,
+) -> str:
     """The page and its menu; a machine hears the page twice and no menu, because a machine must not take charge.
 
     `action` is where the key goes; it gets `?attempt=`, which counts the menus that were not answered.
@@ -23,11 +31,13 @@ def ask(text: str, language: Language, action: str, *, answered_by: str | None =
     if is_machine(answered_by):
         document.say(text, language=_VOICE[language], loop=2)
     else:
-        _offer(document, [text], language, action, attempt)
+        _offer(document, [text], language, action, attempt, question)
     return str(document)
 
 
-def ask_again(text: str, language: Language, action: str, *, attempt: int, heard_a_key: bool) -> str:
+def ask_again(
+    text: str, language: Language, action: str, *, attempt: int, heard_a_key: bool, question: bool = False
+) -> str:
     """After a wrong key or silence: the menu once more, and after the last time a farewell instead.
 
     `attempt` is that of the request; the document carries the next one.
@@ -38,7 +48,7 @@ def ask_again(text: str, language: Language, action: str, *, attempt: int, heard
         document.say(" ".join([*opening, nobody_pressed(language)]), language=_VOICE[language])
         document.hangup()
     else:
-        _offer(document, [*opening, text], language, action, attempt + 1)
+        _offer(document, [*opening, text], language, action, attempt + 1, question)
     return str(document)
 
 
@@ -70,7 +80,9 @@ def is_machine(answered_by: str | None) -> bool:
     return answered_by is not None and (answered_by.startswith("machine") or answered_by == "fax")
 
 
-def _offer(document: VoiceResponse, sentences: list[str], language: Language, action: str, attempt: int) -> None:
+def _offer(
+    document: VoiceResponse, sentences: list[str], language: Language, action: str, attempt: int, question: bool
+) -> None:
     # actionOnEmptyResult: without it silence falls through to the end of the document and the call just ends.
     # https://www.twilio.com/docs/voice/twiml/gather#actiononemptyresult
     gather = Gather(
@@ -82,6 +94,7 @@ def _offer(document: VoiceResponse, sentences: list[str], language: Language, ac
         method="POST",
         action_on_empty_result=True,
     )
-    for sentence in [*sentences, voice_menu(language)]:
+    menu = question_menu(language) if question else voice_menu(language)
+    for sentence in [*sentences, menu]:
         gather.say(sentence, language=_VOICE[language])
     document.append(gather)

@@ -197,7 +197,7 @@ def _message_resource(answered: Answered) -> str | None:
 def _refusal(answered: Answered) -> NotificationError:
     status = answered.status
     if answered.asks_to_wait:
-        return ProviderUnavailable(f"{_NAME} asks to wait (HTTP {status}).", answered.retry_after)
+        return ProviderUnavailable(f"{_NAME} asks to wait (HTTP {status}).", answered.retry_after, passing=True)
     if status in (404, 410):
         return Undeliverable(
             f"The push service no longer knows this browser (HTTP {status}); its owner opens /push on it again."

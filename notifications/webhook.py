@@ -96,7 +96,7 @@ def signatures(keys: Sequence[bytes], message_id: str, stamp: str, body: bytes) 
 def _refusal(answered: Answered) -> NotificationError:
     status = answered.status
     if answered.asks_to_wait:
-        return ProviderUnavailable(f"{_NAME} asks to wait (HTTP {status}).", answered.retry_after)
+        return ProviderUnavailable(f"{_NAME} asks to wait (HTTP {status}).", answered.retry_after, passing=True)
     if status >= 500:
         return OutcomeUnknown(f"{_NAME} failed (HTTP {status}).")
     if status in (401, 403):

@@ -1,13 +1,14 @@
 """What Tocsin says, in English and Spanish: pages for each channel, notices, updates. Pure; knows no provider.
 
 An SMS is one segment of GSM-7 at any fill, its last word the message's own code, by which `recover` finds it again.
-Keys are the same everywhere: voice 4 takes charge, 5 escalates, 6 passes, * repeats; SMS `7a`, `7e`, `7p`, `7c`.
+Keys are the same everywhere: voice 4 takes charge, 5 escalates, 6 passes, * repeats; SMS `1a`, `1e`, `1p`, `1c`, where
+1 is the incident's code on that phone. A question is answered by 1, 2, 3 on the telephone, `1y`, `1n`, `1call` in an SMS.
 """
 
 import base64
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
@@ -22,8 +23,10 @@ Language = Literal["en", "es"]
 
 _SMS_REASON = 60
 _VOICE_CHARACTERS = 375  # with its menu: 25 seconds at 15 characters a second
-_VOICE_SITUATION, _VOICE_REASON = 60, 60
+_VOICE_SITUATION, _VOICE_REASON, _VOICE_QUESTION = 60, 60, 220
 _CHAT_TITLE = 300
+_SPOKEN_INCIDENTS = 5
+_MAIL_SUBJECT = 150
 
 _DAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -66,6 +69,13 @@ class PageFacts:
     two_way: bool = True
     """Whether an answer on this channel can arrive; without it the text names the command instead."""
     link: str | None = None
+    role: str | None = None
+    """What they are called as: the title of a role, an area or a team."""
+    code: int | None = None
+    """The incident's reply code on this phone; without one an SMS is answered by the incident's number."""
+    question: str | None = None
+    """An executive decision page: this, answered by yes, no or call, is all that it asks."""
+    expires_at: datetime | None = None
 
 
 def message_code(message_id: str) -> str:
@@ -86,6 +96,8 @@ def page_text(channel: ChannelKind, facts: PageFacts) -> str:
             return _console_page(facts)
         case ChannelKind.PUSH | ChannelKind.WEBHOOK | ChannelKind.APPRISE:
             return _plain_page(channel, facts)
+        case ChannelKind.EMAIL:
+            return _email_page(facts)
         case _:
             assert_never(channel)
 
@@ -103,6 +115,8 @@ def notice_text(
         return opening + _escape_slack(spoken)
     if channel is ChannelKind.VOICE:
         return f"{opening.strip().capitalize()}. {spoken}" if drill else spoken
+    if channel is ChannelKind.EMAIL:
+        return _mail(opening + shorten(spoken, _MAIL_SUBJECT), opening + spoken, message_code(message_id))
     return opening + spoken
 
 
@@ -118,7 +132,7 @@ def _sms_page(facts: PageFacts) -> str:
         )
         if word
     )
-    since = fold(f"{_choose(language, 'Since', 'Desde')} {local_time(facts.declared_at, facts.reader)}")
+    since = fold(_sms_time(facts))
     ending = f". {since}. {_sms_reply(facts)}".rstrip()
     code = f" #{message_code(facts.message_id)}"
     room = SMS_SEPTETS - len(opening) - len(ending) - len(code) - 1
@@ -126,8 +140,17 @@ def _sms_page(facts: PageFacts) -> str:
     return page + _link_that_fits(facts.link, SMS_SEPTETS - len(page) - len(code)) + code
 
 
+def _sms_time(facts: PageFacts) -> str:
+    language = facts.reader.language
+    if facts.expires_at is not None:
+        return f"{_choose(language, 'Until', 'Hasta')} {local_time(facts.expires_at, facts.reader)}"
+    return f"{_choose(language, 'Since', 'Desde')} {local_time(facts.declared_at, facts.reader)}"
+
+
 def _sms_subject(facts: PageFacts) -> str:
     subject = fold(_subject(facts)).rstrip(" .")
+    if facts.question is not None:
+        return fold(facts.question).rstrip(" .")
     if facts.reason is None:
         return subject
     return f"{shorten(fold(facts.reason).rstrip(' .'), _SMS_REASON)}. {subject}"
@@ -143,12 +166,24 @@ def _sms_reply(facts: PageFacts) -> str:
         return ""
     if not facts.two_way:
         return f"{_choose(facts.reader.language, 'Answer', 'Conteste')}: tocsin ack {facts.incident}"
-    number = incident_number(facts.incident)
+    language, say = facts.reader.language, reply_word(facts.code, facts.incident)
+    if facts.question is not None:
+        return _choose(
+            language,
+            f"Reply {say('y')} yes, {say('n')} no, {say('call')} to talk first",
+            f"Responda {say('s')} si, {say('n')} no, {say('llamar')} para hablar antes",
+        )
     return _choose(
-        facts.reader.language,
-        f"Reply {number}a take, {number}e escalate, {number}p pass",
-        f"Responda {number}a tomo, {number}e escala, {number}p paso",
+        language,
+        f"Reply {say('a')} take, {say('e')} escalate, {say('p')} pass",
+        f"Responda {say('a')} tomo, {say('e')} escala, {say('p')} paso",
     )
+
+
+def reply_word(code: int | None, incident: str) -> Callable[[str], str]:
+    """How one writes a verb for this incident: `1a` with its code on this phone, `a#7` with its number."""
+    number = incident_number(incident)
+    return lambda verb: f"{code}{verb}" if code is not None else f"{verb}#{number}"
 
 
 def _link_that_fits(link: str | None, room: int) -> str:
@@ -159,6 +194,8 @@ def _link_that_fits(link: str | None, room: int) -> str:
 def _voice_page(facts: PageFacts) -> str:
     before, after = _before_the_title(facts), _after_the_title(facts)
     situation = _spoken(facts.situation, _VOICE_SITUATION)
+    if facts.question is not None:
+        return " ".join([*before, _question_spoken(facts)])
     spoken = " ".join([*before, situation, *after, voice_menu(facts.reader.language)])
     title = _spoken(facts.title, max(_VOICE_CHARACTERS - len(spoken) - len("..  "), 0))
     named = dict.fromkeys(each for each in (situation, title) if each)
@@ -193,6 +230,22 @@ def _after_the_title(facts: PageFacts) -> list[str]:
             )
         )
     return sentences
+
+
+def _question_spoken(facts: PageFacts) -> str:
+    language = facts.reader.language
+    asked = _spoken(facts.question or "", _VOICE_QUESTION)
+    opening = _choose(language, "You are asked to decide.", "Se le pide una decisión.")
+    return f"{opening} {asked}."
+
+
+def question_menu(language: Language) -> str:
+    """The choice that a decision page offers on the telephone."""
+    return _choose(
+        language,
+        "Press 1 for yes, 2 for no, 3 to be called first, or star to hear this again.",
+        "Pulse 1 para sí, 2 para no, 3 para que le llamen antes, o asterisco para repetir.",
+    )
 
 
 def _since_spoken(facts: PageFacts) -> str:
@@ -236,6 +289,8 @@ def _slack_page(facts: PageFacts) -> str:
     ]
     if facts.area:
         lines.insert(2, f"*{_choose(language, 'Area', 'Área')}:* {_escape_slack(_plain(facts.area))}")
+    if facts.role:
+        lines.append(f"*{_choose(language, 'You are', 'Usted es')}:* {_escape_slack(_plain(facts.role))}")
     return "\n".join(lines)
 
 
@@ -270,6 +325,63 @@ def _plain_answer(channel: ChannelKind, facts: PageFacts) -> str:
     return f"{_choose(language, 'Answer', 'Conteste')}: {facts.link}" if channel is ChannelKind.APPRISE else ""
 
 
+def _mail(subject: str, body: str, code: str) -> str:
+    """A mail's text: the subject, a blank line, the body, the message's code. The channel makes a mail of it."""
+    return f"{subject}\n\n{body}\n\n#{code}"
+
+
+def _email_page(facts: PageFacts) -> str:
+    language = facts.reader.language
+    opening = f"{_drill_word(language)} " if facts.drill else ""
+    copy = _choose(language, "(possible duplicate) ", "(posible duplicado) ") if facts.possible_duplicate else ""
+    subject = f"{opening}{copy}{facts.severity.value} {facts.incident} {_plain(_subject(facts))}"
+    rows = [
+        (_choose(language, "Severity", "Gravedad"), facts.severity.value),
+        (_choose(language, "Incident", "Incidente"), facts.incident),
+        (_choose(language, "What", "Qué"), _plain(_subject(facts))),
+        (_choose(language, "Area", "Área"), _plain(facts.area or "")),
+        (_choose(language, "Since", "Desde"), local_time(facts.declared_at, facts.reader)),
+        (_choose(language, "Needs", "Se necesita"), _need(facts)),
+    ]
+    said = "\n".join(f"{name}: {value}" for name, value in rows if value)
+    body = "\n\n".join(part for part in (said, _email_answer(facts)) if part)
+    return _mail(shorten(subject, _MAIL_SUBJECT).rstrip(), body, message_code(facts.message_id))
+
+
+def _email_answer(facts: PageFacts) -> str:
+    language = facts.reader.language
+    if not _is_real(facts):
+        return ""
+    if facts.two_way:
+        how = _choose(
+            language,
+            "Reply to this mail with one word in the first line: take, pass, escalate or resolved.",
+            "Responda a este correo con una palabra en la primera línea: tomo, paso, escalar o resuelto.",
+        )
+    else:
+        how = f"{_choose(language, 'Answer with', 'Conteste con')}: tocsin ack {facts.incident}"
+    if facts.link is None:
+        return how
+    return f"{how}\n{_choose(language, 'Or open', 'O abra')}: {facts.link}"
+
+
+def mail_answer(
+    sentence: str, *, subject: str, thread: Sequence[str], message_id: str, language: Language, drill: bool
+) -> str:
+    """The reply to somebody's mail, in its thread: `thread` holds Message-IDs, the last of them that of their mail.
+
+    The lines under the subject are headers for the channel.
+    """
+    opening = f"{_drill_word(language)} " if drill else ""
+    bare = _plain(subject)
+    while bare[:3].lower() == "re:":
+        bare = bare[3:].lstrip()
+    head = [f"{opening}Re: {shorten(bare.removeprefix(opening), _MAIL_SUBJECT)}".rstrip()]
+    if thread:
+        head += [f"In-Reply-To: {thread[-1]}", f"References: {' '.join(thread)}"]
+    return _mail("\n".join(head), opening + _plain(sentence), message_code(message_id))
+
+
 def _console_page(facts: PageFacts) -> str:
     language = facts.reader.language
     opening = f"{_drill_word(language)} " if facts.drill else ""
@@ -281,18 +393,27 @@ def _console_page(facts: PageFacts) -> str:
     )
     rows = [
         (_choose(language, "To", "Para"), f"{_plain(facts.name)} ({facts.contact}), {rung}"),
+        (_choose(language, "As", "Como"), _plain(facts.role or "")),
         (_choose(language, "What", "Qué"), _plain(_subject(facts))),
         (_choose(language, "Area", "Área"), _plain(facts.area or "")),
         (_choose(language, "Since", "Desde"), local_time(facts.declared_at, facts.reader)),
         (_choose(language, "Needs", "Pide"), _need(facts)),
         (
             _choose(language, "Answer", "Conteste"),
-            f"tocsin ack {facts.incident} --by {facts.contact}" if _is_real(facts) else "",
+            _console_answer(facts),
         ),
         (_choose(language, "Page", "Página"), facts.link or ""),
     ]
     head = f"{opening}{facts.severity.value} {facts.incident}{duplicate}"
     return "\n".join([head, *(f"  {label:<9} {value}" for label, value in rows if value)])
+
+
+def _console_answer(facts: PageFacts) -> str:
+    if not _is_real(facts):
+        return ""
+    if facts.question is not None:
+        return f"tocsin answer {facts.incident} yes|no|call --by {facts.contact}"
+    return f"tocsin ack {facts.incident} --by {facts.contact}"
 
 
 def already_taken(incident: str, by: str, at: datetime, reader: Reader) -> str:
@@ -304,9 +425,15 @@ def already_taken(incident: str, by: str, at: datetime, reader: Reader) -> str:
     )
 
 
-def took_charge(incident: str, reader: Reader) -> str:
-    english, spanish = f"You have taken charge of {incident}.", f"Usted se ha hecho cargo de {incident}."
-    return _choose(reader.language, english, spanish)
+def took_charge(incident: str, reader: Reader, role: str | None = None) -> str:
+    """`role` is the title of what they were called as."""
+    as_what = "" if role is None else _choose(reader.language, f" as {role}", f" como {role}")
+    english = f"You have taken charge of {incident}{as_what}."
+    return _choose(reader.language, english, f"Usted se ha hecho cargo de {incident}{as_what}.")
+
+
+def took_role(incident: str, role: str, reader: Reader) -> str:
+    return _choose(reader.language, f"You are {role} of {incident}.", f"Usted es {role} de {incident}.")
 
 
 def joined_support(incident: str, commander: str, reader: Reader) -> str:
@@ -315,6 +442,80 @@ def joined_support(incident: str, commander: str, reader: Reader) -> str:
         f"{commander} is in charge of {incident}. You have joined as support.",
         f"{commander} está al mando de {incident}. Usted se ha unido como apoyo.",
     )
+
+
+def question_answered(incident: str, answer: str, reader: Reader, *, approved: bool) -> str:
+    """What became of a yes, a no or a call."""
+    match answer:
+        case "yes":
+            more = _choose(reader.language, " It is approved.", " Queda aprobado.") if approved else ""
+            return _choose(reader.language, f"{incident}: you said yes.{more}", f"{incident}: usted dijo sí.{more}")
+        case "no":
+            return _choose(
+                reader.language,
+                f"{incident}: you said no. Nothing is approved.",
+                f"{incident}: usted dijo no. No se aprueba nada.",
+            )
+        case _:
+            return _choose(
+                reader.language,
+                f"{incident}: whoever asked is told to call you. The question stays open.",
+                f"{incident}: se avisa a quien preguntó para que le llame. La pregunta sigue abierta.",
+            )
+
+
+def told_that_people_are_called(incident: str, severity: Severity, title: str, reader: Reader) -> str:
+    what = _plain(title).rstrip(" .")
+    return _choose(
+        reader.language,
+        f"{incident} {severity.value}: {what}. People are being called. You need do nothing.",
+        f"{incident} {severity.value}: {what}. Se está llamando al personal. No tiene que hacer nada.",
+    )
+
+
+def number_is_out(reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        "This number gets no more pages from Tocsin; the next person is called. START turns it on again.",
+        "Este número no recibe más avisos de Tocsin; se llama a la siguiente persona. START lo activa de nuevo.",
+    )
+
+
+def verification_text(code: str, reader: Reader) -> str:
+    """Sent to an address whose owner is to prove that it reaches them."""
+    spelled = " ".join(code)
+    return _choose(
+        reader.language,
+        f"Tocsin checks that it can reach you here. Your code is {spelled}. Answer with it, or tell it to whoever asked.",
+        f"Tocsin comprueba que puede localizarle aquí. Su código es {spelled}. Responda con él, o dígaselo a quien se lo pida.",
+    )
+
+
+def address_is_proven(reader: Reader) -> str:
+    return _choose(reader.language, "Thank you: Tocsin reaches you here.", "Gracias: Tocsin le localiza aquí.")
+
+
+def number_is_back(reader: Reader) -> str:
+    return _choose(
+        reader.language, "This number gets pages from Tocsin again.", "Este número vuelve a recibir avisos de Tocsin."
+    )
+
+
+def bundle_text(incidents: Sequence[tuple[str, Severity, str]], code: int, message_id: str, reader: Reader) -> str:
+    """Several incidents in one SMS, the worst first: `100aa` takes them all."""
+    listed = ", ".join(f"{incident} {severity.value}" for incident, severity, _ in incidents)
+    opening = _choose(
+        reader.language,
+        f"{len(incidents)} incidents wait for you: {listed}",
+        f"{len(incidents)} incidentes le esperan: {listed}",
+    )
+    ending = _choose(
+        reader.language,
+        f". Reply {code}aa take all, {code}pp pass all",
+        f". Responda {code}aa tomo todos, {code}pp paso todos",
+    )
+    last = f" #{message_code(message_id)}"
+    return shorten(fold(opening), SMS_SEPTETS - len(ending) - len(last)) + ending + last
 
 
 def escalated(incident: str, reader: Reader) -> str:
@@ -333,21 +534,50 @@ def passed(incident: str, reader: Reader) -> str:
     )
 
 
-def not_understood(reader: Reader, incident: str | None = None) -> str:
-    """The reply to words that mean nothing to us; names the number to use where one is known."""
-    number = str(incident_number(incident)) if incident is not None else "<n>"
+def bundle_spoken(incidents: Sequence[tuple[str, Severity, str]], reader: Reader) -> str:
+    """The same on the telephone: the keys answer for all of them."""
+    named = ". ".join(
+        _choose(
+            reader.language,
+            f"Incident {incident_number(incident)}, severity {severity.rank}",
+            f"Incidente {incident_number(incident)}, gravedad {severity.rank}",
+        )
+        for incident, severity, _ in incidents[:_SPOKEN_INCIDENTS]
+    )
+    count = len(incidents)
+    opening = _choose(
+        reader.language,
+        f"This is the Tocsin crisis line. {count} incidents wait for you. {named}. What you press is for all of them.",
+        f"Esta es la línea de crisis Tocsin. {count} incidentes le esperan. {named}. Lo que pulse vale para todos.",
+    )
+    return opening
+
+
+def not_understood(reader: Reader, code: int | None = None, incident: str | None = None) -> str:
+    """The reply to words that mean nothing to us; names what to write where an incident is known."""
+    say = reply_word(code, incident) if incident is not None else lambda verb: f"<n>{verb}"
+    a, e, p, c = (say(verb) for verb in "aepc")
     return _choose(
         reader.language,
-        f"Not understood. Reply {number}a to take it, {number}e to escalate, {number}p to pass, {number}c to resolve.",
-        f"No se entiende. Responda {number}a tomo, {number}e escala, {number}p paso, {number}c resuelto.",
+        f"Not understood. Reply {a} to take it, {e} to escalate, {p} to pass, {c} to resolve.",
+        f"No se entiende. Responda {a} tomo, {e} escala, {p} paso, {c} resuelto.",
     )
 
 
-def which_one(incidents: Sequence[str], key: str, reader: Reader) -> str:
-    """For an answer that could be meant for several incidents; `key` is its letter: nothing was changed."""
-    replies = [f"{incident_number(each)}{key}" for each in incidents]
-    listed = _choose(reader.language, " or ", " o ").join(replies)
-    return _choose(reader.language, f"Which one? Reply {listed}.", f"¿Cuál? Responda {listed}.")
+def not_understood_by_mail(reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        "Not understood. Reply with one word in the first line: take, pass, escalate or resolved.",
+        "No se entiende. Responda con una palabra en la primera línea: tomo, paso, escalar o resuelto.",
+    )
+
+
+def no_such_code(reader: Reader, code: int) -> str:
+    return _choose(
+        reader.language,
+        f"Code {code} means nothing on this phone. Nothing was changed.",
+        f"El código {code} no significa nada en este teléfono. No se cambió nada.",
+    )
 
 
 def nothing_to_answer(reader: Reader) -> str:

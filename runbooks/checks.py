@@ -8,8 +8,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import chain
 from zoneinfo import ZoneInfo, available_timezones
 
-from contacts.directory import Authority, Contact, Directory
+from contacts.directory import Area, Authority, Beat, Contact, Directory, Role
+from contacts.schedule_findings import schedule_findings
+from contacts.walltime import begins, ends, zone
 from incidents.severity import Severity
+from runbooks import people
 from runbooks.places import Finding, ModelPath, Weight
 from runbooks.plan import Decision, Ladder, Plan, Runbook, Step
 from runbooks.wording import nearest
@@ -36,6 +39,9 @@ def check(plan: Plan, directory: Directory) -> list[Finding]:
         _runbooks,
         _contacts,
         _roles,
+        _teams,
+        _schedules,
+        _paging,
         _reach,
     )
     return list(chain.from_iterable(look(plan, directory) for look in looks))
@@ -60,19 +66,37 @@ def _repeated(named: Iterable[tuple[ModelPath, Hashable]], sentence: str) -> Ite
 
 
 def _reference(directory: Directory, path: ModelPath, reference: str) -> Iterator[Finding]:
-    roles = tuple(role.id for role in directory.roles)
-    if reference.startswith("role:"):
-        role = reference.removeprefix("role:")
-        if role not in roles:
-            meant = nearest(role, roles)
-            hint = f"; did you mean 'role:{meant}'?" if meant is not None else "."
-            yield Finding(path, f"{reference!r} is not a role in contacts.yaml{hint}")
-    elif directory.contact(reference) is None:
-        if reference in roles:
-            yield Finding(path, f"{reference!r} is a role; write it as 'role:{reference}'.")
+    body, _, rank = reference.partition("/")
+    kind, _, name = body.rpartition(":")
+    known = _known_names(directory)
+    if kind == "area" and name == "*":
+        return
+    if kind:
+        if name not in known[kind]:
+            meant = nearest(name, known[kind])
+            article = "an" if kind == "area" else "a"
+            hint = f"; did you mean '{kind}:{meant}'?" if meant is not None else "."
+            yield Finding(path, f"{reference!r} is not {article} {kind} in contacts.yaml{hint}")
+        elif rank and kind not in ("role", "area"):
+            yield Finding(path, f"{reference!r}: only a role or an area has a {rank.replace('-', ' ')}.")
+        elif rank and people.holder(directory, kind, name, rank) is None:
+            yield _warning(path, f"{body!r} has no {rank.replace('-', ' ')}: nobody is called here.")
+    elif directory.contact(name) is None:
+        other = next((each for each in ("role", "area", "team", "schedule") if name in known[each]), None)
+        if other is not None:
+            article = "an" if other == "area" else "a"
+            yield Finding(path, f"{name!r} is {article} {other}; write it as '{other}:{name}'.")
         else:
-            people = [contact.id for contact in directory.contacts]
-            yield _unknown(path, reference, people, "a contact in contacts.yaml")
+            yield _unknown(path, name, [contact.id for contact in directory.contacts], "a contact in contacts.yaml")
+
+
+def _known_names(directory: Directory) -> dict[str, tuple[str, ...]]:
+    return {
+        "role": tuple(each.id for each in directory.roles),
+        "area": tuple(each.id for each in directory.areas),
+        "team": tuple(each.id for each in directory.teams),
+        "schedule": tuple(each.id for each in directory.schedules),
+    }
 
 
 # What the plan names
@@ -89,6 +113,8 @@ def _ladders(plan: Plan, directory: Directory) -> Iterator[Finding]:
 def _called(name: str, ladder: Ladder) -> Iterator[tuple[ModelPath, tuple[str, ...]]]:
     for index, rung in enumerate(ladder.rungs):
         yield ("ladders", name, "rungs", index, "page"), rung.page
+        yield ("ladders", name, "rungs", index, "tell"), rung.tell
+    yield ("ladders", name, "crew"), ladder.crew
     yield ("ladders", name, "in_extremis"), ladder.in_extremis
 
 
@@ -97,7 +123,7 @@ def _called_twice(directory: Directory, path: ModelPath, references: tuple[str, 
     yield from _repeated(entries, "{!r} is called twice at once here.")
     seen: dict[str, str] = {}
     for entry, reference in entries:
-        contact = directory.resolve(reference)
+        contact = people.usual(directory, reference)
         if contact is None or seen.get(contact.id) == reference:
             continue
         if contact.id in seen:
@@ -175,7 +201,7 @@ def _compensation(plan: Plan, directory: Directory) -> Iterator[Finding]:
         needed = "Nobody in contacts.yaml has authority for compensation, so no incident could ever be closed."
         yield Finding(("compensation",), needed)
         return
-    decider = directory.resolve(plan.compensation.decider)
+    decider = people.usual(directory, plan.compensation.decider)
     if decider is not None and decider not in holders:
         others = ", ".join(contact.name for contact in holders)
         yield _warning(
@@ -292,12 +318,112 @@ def _contacts(plan: Plan, directory: Directory) -> Iterator[Finding]:
         path: ModelPath = ("contacts", index)
         channels = [((*path, "channels", number), (each.kind, each.to)) for number, each in enumerate(contact.channels)]
         yield from _repeated(channels, "This channel stands here twice.")
+        yield from _ties(plan, directory, contact, path)
         if not _zone_exists(contact.time_zone):
             yield _unknown((*path, "time_zone"), contact.time_zone, available_timezones(), "a time zone")
         if _is_real(contact) and len(contact.channels) == 1:
             yield _warning(
                 (*path, "channels"), f"{contact.name} has one channel; when that one is down they are not reached."
             )
+
+
+def _ties(plan: Plan, directory: Directory, contact: Contact, path: ModelPath) -> Iterator[Finding]:
+    """What one contact says about others, areas and situations."""
+    known = [each.id for each in directory.contacts]
+    named = {"deputy": contact.deputy, "reports_to": contact.reports_to}
+    yield from _people(known, {(*path, field): each for field, each in named.items()}, contact.id)
+    places = {(*path, "absences", index, "deputy"): each.deputy for index, each in enumerate(contact.absences)}
+    yield from _people(known, places, contact.id)
+    areas = [each.id for each in directory.areas]
+    for index, area in enumerate(contact.areas):
+        if area not in areas:
+            yield _unknown((*path, "areas", index), area, areas, "an area in contacts.yaml")
+    interests = [*plan.situations, *areas, *(each.area for each in plan.situations.values() if each.area)]
+    for index, interest in enumerate(contact.conflicts):
+        if interest not in interests:
+            yield _unknown((*path, "conflicts", index), interest, interests, "a situation or an area")
+    where = zone(contact.time_zone)
+    for index, absence in enumerate(contact.absences):
+        if ends(absence.ends, where) <= begins(absence.starts, where):
+            yield Finding((*path, "absences", index, "ends"), "This absence ends before it begins.")
+    if contact.language not in ("en", "es"):
+        yield _warning((*path, "language"), f"There are no texts in {contact.language!r}; English is used.")
+    yield from _chain_of_command(directory, contact, path)
+
+
+def _people(known: list[str], named: dict[ModelPath, str | None], myself: str) -> Iterator[Finding]:
+    for place, each in named.items():
+        if each == myself:
+            yield Finding(place, f"{myself!r} cannot be this to themselves.")
+        elif each is not None and each not in known:
+            yield _unknown(place, each, known, "a contact in contacts.yaml")
+
+
+def _chain_of_command(directory: Directory, contact: Contact, path: ModelPath) -> Iterator[Finding]:
+    above, seen = contact.reports_to, [contact.id]
+    while above is not None and above not in seen:
+        seen.append(above)
+        person = directory.contact(above)
+        above = None if person is None else person.reports_to
+    if above == contact.id and len(seen) > 1 and min(seen) == contact.id:
+        yield Finding((*path, "reports_to"), f"These people report to each other: {', '.join(seen)}.")
+
+
+def _teams(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    known = [each.id for each in directory.contacts]
+    ids = [(("teams", index, "id"), team.id) for index, team in enumerate(directory.teams)]
+    yield from _repeated(ids, "Another team is called {!r} too.")
+    for index, team in enumerate(directory.teams):
+        members: list[tuple[ModelPath, str]] = [
+            (("teams", index, "members", number), each) for number, each in enumerate(team.members)
+        ]
+        yield from _repeated(members, "{!r} is in this team already.")
+        for place, member in members:
+            if member not in known:
+                yield _unknown(place, member, known, "a contact in contacts.yaml")
+
+
+def _schedules(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    known = [each.id for each in directory.contacts]
+    ids = [(("schedules", index, "id"), each.id) for index, each in enumerate(directory.schedules)]
+    yield from _repeated(ids, "Another schedule is called {!r} too.")
+    for index, schedule in enumerate(directory.schedules):
+        path: ModelPath = ("schedules", index)
+        for inner, sentence in schedule_findings(schedule):
+            yield Finding((*path, *inner), sentence)
+        for inner, person in people.on_schedule(schedule):
+            if person not in known:
+                yield _unknown((*path, *inner), person, known, "a contact in contacts.yaml")
+
+
+def _paging(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    """Channel ladders that nobody's addresses fit."""
+    for severity, beats in directory.paging.items():
+        yield from _beats(("paging", severity), beats)
+        for index, contact in enumerate(directory.contacts):
+            kinds = {each.kind for each in contact.channels}
+            fits = any(kind in kinds for beat in beats for kind in beat.by)
+            if not fits and severity not in contact.paging and _is_real(contact):
+                said = f"{contact.name} has none of the channels of the {severity} channel ladder: theirs are tried in turn."
+                yield _warning(("contacts", index, "channels"), said)
+    for index, contact in enumerate(directory.contacts):
+        kinds = {each.kind for each in contact.channels}
+        for severity, beats in contact.paging.items():
+            path: ModelPath = ("contacts", index, "paging", severity)
+            yield from _beats(path, beats)
+            for number, beat in enumerate(beats):
+                if not any(kind in kinds for kind in beat.by):
+                    yield _warning((*path, number, "by"), f"{contact.name} has no such channel: this beat is left out.")
+
+
+def _beats(path: ModelPath, beats: tuple[Beat, ...]) -> Iterator[Finding]:
+    latest = None
+    for number, beat in enumerate(beats):
+        if latest is not None and beat.after < latest:
+            yield Finding((*path, number, "after"), "Beats stand in the order of their times.")
+        latest = beat.after
+        if beat.times and beat.every is None:
+            yield Finding((*path, number, "times"), "Say how far apart the repeats are: 'every'.")
 
 
 def _zone_exists(name: str) -> bool:
@@ -309,19 +435,23 @@ def _zone_exists(name: str) -> bool:
 
 
 def _roles(plan: Plan, directory: Directory) -> Iterator[Finding]:
-    people = [contact.id for contact in directory.contacts]
-    ids = [(("roles", index, "id"), role.id) for index, role in enumerate(directory.roles)]
-    yield from _repeated(ids, "Another role is called {!r} too.")
-    for index, role in enumerate(directory.roles):
-        path: ModelPath = ("roles", index)
-        holders = {"responsible": role.responsible, "deputy": role.deputy, "second_deputy": role.second_deputy}
-        named = [((*path, field), holder) for field, holder in holders.items() if holder is not None]
+    yield from _held(directory, "role", directory.roles)
+    yield from _held(directory, "area", directory.areas)
+
+
+def _held(directory: Directory, kind: str, everything: tuple[Role, ...] | tuple[Area, ...]) -> Iterator[Finding]:
+    field = f"{kind}s"
+    ids = [((field, index, "id"), held.id) for index, held in enumerate(everything)]
+    yield from _repeated(ids, f"Another {kind} is called {{!r}} too.")
+    for index, held in enumerate(everything):
+        path: ModelPath = (field, index)
+        holders = {"responsible": held.responsible, "deputy": held.deputy, "second_deputy": held.second_deputy}
+        named = [((*path, name), holder) for name, holder in holders.items() if holder is not None]
         for place, holder in named:
-            if holder not in people:
-                yield _unknown(place, holder, people, "a contact in contacts.yaml")
-        yield from _repeated(named, f"{{!r}} holds the role {role.id!r} already.")
-        if len(named) == 1:
-            yield _warning((*path, "id"), f"The role {role.id!r} has no deputy.")
+            yield from _reference(directory, place, holder)
+        yield from _repeated(named, f"{{!r}} holds the {kind} {held.id!r} already.")
+        if len(named) == 1 and not held.responsible.startswith("schedule:"):
+            yield _warning((*path, "id"), f"The {kind} {held.id!r} has no deputy.")
 
 
 # Whether anybody is woken
@@ -356,8 +486,8 @@ def _is_real(contact: Contact) -> bool:
 def _unreachable_ends(plan: Plan, directory: Directory) -> Iterator[Finding]:
     drills = {name for each in plan.situations.values() if each.drill for name in each.ladder.values()}
     for name, ladder in plan.ladders.items():
-        people = [directory.resolve(reference) for reference in ladder.in_extremis]
-        if name not in drills and all(person is not None and not _is_real(person) for person in people):
+        called = list(chain.from_iterable(people.behind(directory, each) for each in ladder.in_extremis))
+        if name not in drills and called and not any(_is_real(person) for person in called):
             sentence = "Nobody here has a phone or Slack: a call that gets this far would end unheard."
             yield Finding(("ladders", name, "in_extremis"), sentence)
 
@@ -367,8 +497,8 @@ def _unreachable_drills(plan: Plan, directory: Directory) -> Iterator[Finding]:
         for name in sorted(set(situation.ladder.values())) if situation.drill else ():
             ladder = plan.ladders.get(name)
             called = chain.from_iterable(references for _, references in _called(name, ladder)) if ladder else ()
-            people = [contact for each in called if (contact := directory.resolve(each)) is not None]
-            if people and not any(person.channels_for(drill=True) for person in people):
+            found = [contact for each in called for contact in people.behind(directory, each)]
+            if found and not any(person.channels_for(drill=True) for person in found):
                 sentence = (
                     f"Nobody on the ladder {name!r} has a console or 'drills: true', so this drill reaches nobody."
                 )

@@ -75,7 +75,7 @@ class _Places:
         match finding.path:
             case ("runbooks", int(index), *rest):
                 spot = self.runbooks[index].spot(tuple(rest))
-            case ("contacts" | "roles", *_):
+            case ("contacts" | "roles" | "areas" | "teams" | "schedules" | "paging" | "providers", *_):
                 spot = self.contacts.spot(finding.path)
             case _:
                 spot = self.plan.spot(finding.path)

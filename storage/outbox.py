@@ -33,16 +33,21 @@ class OutboxRow:
     detail: str | None = None
     created_at: float = 0.0
     updated_at: float = 0.0
+    provider: str | None = None
+    """Who carries it; None for the first provider of its channel."""
+    bundle: str | None = None
+    """The message in which it was told together with others."""
 
 
 _COLUMNS = (
     "message_id, incident_id, escalation, kind, channel, contact, address, language, text, code, drill, priority, "
-    "due_at, state, claim, attempts, provider_id, detail, created_at, updated_at"
+    "due_at, state, claim, attempts, provider_id, detail, created_at, updated_at, provider, bundle"
 )
-_INSERT = f"INSERT INTO outbox ({_COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT (message_id) DO NOTHING"
+_INSERT = f"INSERT INTO outbox ({_COLUMNS}) VALUES ({', '.join('?' * 22)}) ON CONFLICT (message_id) DO NOTHING"
 # Test pages and word of Tocsin's own trouble have no escalation.
 _PAGE_THAT_LEFT = (
-    "kind = 'page' AND escalation IS NOT NULL AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown')"
+    "(kind = 'bundle' OR (kind = 'page' AND escalation IS NOT NULL)) "
+    "AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown')"
 )
 TERMINAL = ("failed", "stale", "delivered", "read")
 
@@ -74,6 +79,8 @@ def _values(row: OutboxRow) -> tuple[object, ...]:
         row.detail,
         row.created_at,
         row.updated_at,
+        row.provider,
+        row.bundle,
     )
 
 
@@ -156,6 +163,44 @@ def unknown_since(tx: Tx, since: float, limit: int) -> list[OutboxRow]:
     return [_row(row) for row in rows]
 
 
+def hold(tx: Tx, message_id: str, until: float, now: float) -> None:
+    """A pending row is not looked at before then."""
+    tx.execute(
+        "UPDATE outbox SET due_at = ?, updated_at = ? WHERE message_id = ? AND state = 'pending'",
+        (until, now, message_id),
+    )
+
+
+def bundle(tx: Tx, whole: OutboxRow, message_ids: Sequence[str], now: float) -> int:
+    """Pending rows go out in one message, `whole`. Returns how many were still pending; with none nothing is added."""
+    joined = tx.execute(
+        f"UPDATE outbox SET state = 'bundled', bundle = ?, updated_at = ? "
+        f"WHERE message_id IN ({', '.join('?' * len(message_ids))}) AND state = 'pending'",
+        (whole.message_id, now, *message_ids),
+    )
+    if joined:
+        insert(tx, [whole])
+    return joined
+
+
+def bundled_in(tx: Tx, message_id: str) -> list[OutboxRow]:
+    """The pages that one message told together."""
+    rows = tx.all(f"SELECT {_COLUMNS} FROM outbox WHERE bundle = ? ORDER BY priority, created_at", (message_id,))
+    return [_row(row) for row in rows]
+
+
+def left_for(tx: Tx, addresses: Sequence[str], since: float) -> list[tuple[str, str, float]]:
+    """(channel, address, when) of what left for these addresses since then, oldest first."""
+    rows = tx.all(
+        "SELECT channel, address, updated_at FROM outbox "
+        f"WHERE address IN ({', '.join('?' * len(addresses))}) AND created_at >= ? "
+        "AND kind IN ('page', 'bundle') AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown') "
+        "ORDER BY updated_at",
+        (*addresses, since),
+    )
+    return [(str(row[0]), str(row[1]), float(row[2])) for row in rows]
+
+
 def make_stale(tx: Tx, incident_id: str, escalation: str, now: float) -> list[OutboxRow]:
     """Pending pages of an escalation will not leave. Returns calls already handed over, to be cancelled."""
     tx.execute(
@@ -167,6 +212,21 @@ def make_stale(tx: Tx, incident_id: str, escalation: str, now: float) -> list[Ou
         f"SELECT {_COLUMNS} FROM outbox WHERE incident_id = ? AND escalation = ? AND channel = 'voice' "
         "AND state = 'sent' AND provider_id IS NOT NULL",
         (incident_id, escalation),
+    )
+    return [_row(row) for row in rows]
+
+
+def make_stale_for(tx: Tx, incident_id: str, contacts: Sequence[str], now: float) -> list[OutboxRow]:
+    """Nothing that is pending of this incident will leave for these contacts. Returns calls to be cancelled."""
+    among = f"incident_id = ? AND contact IN ({', '.join('?' * len(contacts))})"
+    tx.execute(
+        f"UPDATE outbox SET state = 'stale', updated_at = ? WHERE {among} AND state = 'pending'",
+        (now, incident_id, *contacts),
+    )
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM outbox WHERE {among} AND channel = 'voice' AND state = 'sent' "
+        "AND provider_id IS NOT NULL",
+        (incident_id, *contacts),
     )
     return [_row(row) for row in rows]
 

@@ -69,6 +69,9 @@ outbox = Table(
     Column("detail", Text),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("provider", Text),
+    Column("bundle", Text),
+    Index("outbox_bundle", "bundle"),
     Index("outbox_state", "state", "priority", "due_at"),
     Index("outbox_incident", "incident_id"),
     Index("outbox_address", "address", "created_at"),
@@ -153,4 +156,45 @@ subscriptions = Table(
     Column("p256dh", Text, nullable=False),
     Column("auth", Text, nullable=False),
     Column("since", Double, nullable=False),
+)
+
+reply_codes = Table(
+    "reply_codes",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("code", Integer, primary_key=True),
+    Column("incidents", Text, nullable=False),
+    Column("made_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+addresses_out = Table(
+    "addresses_out",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("because", Text, nullable=False),
+)
+
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("contact", Text, nullable=False),
+    Column("code", Text),
+    Column("asked_at", Double),
+    Column("proven_at", Double),
+    Index("proofs_code", "code"),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("schedule", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("read_at", Double, nullable=False),
+    Column("trouble", Text),
+    Column("trouble_since", Double),
 )

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from incidents.errors import TocsinError
 from notifications.channels import ChannelSettings
+from notifications.channels import TwilioSettings as OtherTwilio
+from notifications.email_account import EmailAccount, Security
 
 
 class SettingsInvalid(TocsinError):
@@ -65,6 +67,18 @@ class TwilioSettings(BaseModel):
     from_number: str | None = None
     base_url: Url | None = None
 
+    def tokens(self) -> tuple[str, ...]:
+        token = self.auth_token
+        return () if token is None else tuple(each for each in token.get_secret_value().split(",") if each)
+
+    def named(self, name: str) -> OtherTwilio | None:
+        """This account as a provider of its own; None while something of it is missing."""
+        if not (self.account_sid and self.tokens() and self.from_number):
+            return None
+        return OtherTwilio(
+            name.lower().replace("_", "-"), self.account_sid, self.tokens(), self.from_number, self.base_url
+        )
+
 
 class SlackSettings(BaseModel):
     bot_token: SecretStr | None = None
@@ -87,6 +101,50 @@ class WebhookSettings(BaseModel):
     secret: Annotated[SecretStr, AfterValidator(_usable)] | None = None
     """One secret, or two separated by a comma while it is rotated: both sign."""
 
+    def keys(self) -> tuple[bytes, ...]:
+        return () if self.secret is None else _signing_keys(self.secret)
+
+
+class EmailSettings(BaseModel):
+    """Mail leaves with `smtp_host` and `from_address`; answers and bounces come in with `lmtp_port` or `imap_host`."""
+
+    from_address: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,22}@[A-Za-z0-9.-]{1,190}$")] | None = None
+    """Short, because what stands before the @ gets a token added after a plus sign."""
+    smtp_host: str | None = None
+    smtp_port: Port = 587
+    smtp_security: Security = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    lmtp_host: str = "127.0.0.1"
+    lmtp_port: Port | None = None
+    imap_host: str | None = None
+    imap_port: Port = 993
+    imap_security: Security = "tls"
+    imap_user: str = ""
+    imap_password: SecretStr = SecretStr("")
+    imap_folder: str = "INBOX"
+
+    def account(self) -> EmailAccount | None:
+        """None without an address and a server: there is no mail then."""
+        if self.from_address is None or self.smtp_host is None:
+            return None
+        return EmailAccount(
+            from_address=self.from_address,
+            smtp_host=self.smtp_host,
+            smtp_port=self.smtp_port,
+            smtp_security=self.smtp_security,
+            smtp_user=self.smtp_user,
+            smtp_password=_reveal(self.smtp_password),
+            lmtp_host=self.lmtp_host,
+            lmtp_port=self.lmtp_port,
+            imap_host=self.imap_host,
+            imap_port=self.imap_port,
+            imap_security=self.imap_security,
+            imap_user=self.imap_user,
+            imap_password=self.imap_password.get_secret_value(),
+            imap_folder=self.imap_folder,
+        )
+
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TOCSIN_", env_nested_delimiter="__", extra="ignore")
@@ -105,21 +163,26 @@ class Settings(BaseSettings):
     fault: str | None = None
     """For tests only: see engine/faults.py."""
     twilio: TwilioSettings = TwilioSettings()
+    twilio_accounts: dict[str, TwilioSettings] = {}
+    """Further accounts by name: TOCSIN_TWILIO_ACCOUNTS__BACKUP__ACCOUNT_SID is that of the provider `backup`."""
     slack: SlackSettings = SlackSettings()
     push: PushSettings = PushSettings()
     webhook: WebhookSettings = WebhookSettings()
+    email: EmailSettings = EmailSettings()
     apprise: dict[str, SecretStr] = {}
     """Apprise's own URLs by name: TOCSIN_APPRISE__TEAM_TELEGRAM is the address `team-telegram` in contacts.yaml."""
 
     def channels(self) -> ChannelSettings:
-        token = self.twilio.auth_token
-        tokens = () if token is None else tuple(each for each in token.get_secret_value().split(",") if each)
+        tokens = self.twilio.tokens()
         return ChannelSettings(
             public_url=self.public_url,
             twilio_account_sid=self.twilio.account_sid,
             twilio_auth_tokens=tokens,
             twilio_from=self.twilio.from_number,
             twilio_base_url=self.twilio.base_url,
+            other_twilios=tuple(
+                account for name, each in self.twilio_accounts.items() if (account := each.named(name)) is not None
+            ),
             slack_bot_token=_reveal(self.slack.bot_token),
             slack_app_token=_reveal(self.slack.app_token),
             slack_signing_secret=_reveal(self.slack.signing_secret),
@@ -127,7 +190,8 @@ class Settings(BaseSettings):
             push_subject=self.push.subject or _if_https(self.public_url),
             push_key=_reveal(self.push.private_key),
             push_loopback=self.push.loopback,
-            webhook_keys=() if self.webhook.secret is None else _signing_keys(self.webhook.secret),
+            email=self.email.account(),
+            webhook_keys=self.webhook.keys(),
             apprise_urls={name.lower(): url.get_secret_value() for name, url in self.apprise.items()},
         )
 

@@ -1,11 +1,15 @@
 """Who stands behind a reference, and on which channels they may be reached."""
 
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import ValidationError
 
 from contacts.addresses import SmsChannel, possible_phone
 from contacts.directory import Contact, Directory, Role
 from tests.support.plans import someone
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 def holders(responsible: str, deputy: str | None = None, second: str | None = None) -> Directory:
@@ -23,17 +27,17 @@ def holders(responsible: str, deputy: str | None = None, second: str | None = No
     ],
 )
 def test_a_role_is_its_responsible_or_the_first_deputy_who_exists(directory, found):
-    assert directory.resolve("role:commander").id == found
+    assert directory.first("role:commander", NOW).id == found
 
 
 def test_a_reference_to_nobody_is_nobody():
-    assert holders("ghost").resolve("role:commander") is None
-    assert holders("ana").resolve("role:captain") is None
-    assert holders("ana").resolve("ghost") is None
+    assert holders("ghost").first("role:commander", NOW) is None
+    assert holders("ana").first("role:captain", NOW) is None
+    assert holders("ana").first("ghost", NOW) is None
 
 
 def test_a_contact_is_found_by_its_id():
-    assert holders("ana").resolve("bob") == holders("ana").contact("bob")
+    assert holders("ana").first("bob", NOW) == holders("ana").contact("bob")
 
 
 def test_a_drill_may_use_only_the_console_of_who_did_not_opt_in():

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,8 @@ steps:
 """
 FILES = {"plan.yaml": PLAN, "contacts.yaml": CONTACTS, "runbooks/outage.yaml": RUNBOOK}
 
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -112,7 +115,7 @@ def test_a_whole_plan_loads_with_its_warnings_at_their_places():
         "contacts.yaml:5:25: 4 numbers are reserved for examples and reach nobody; this is the first.",
     )
     assert [runbook.id for runbook in loaded.plan.runbooks] == ["outage"]
-    assert loaded.directory.resolve("role:commander") == loaded.directory.contact("nora")
+    assert loaded.directory.first("role:commander", NOW) == loaded.directory.contact("nora")
 
 
 BROKEN = [

@@ -5,7 +5,9 @@ command; the reply tells the person the truth about who has it. Providers get 20
 somebody would hear an error instead of a sentence.
 """
 
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import parse_qs, unquote
 
 from contacts.directory import Contact
@@ -14,17 +16,26 @@ from engine.services import Engine
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from notifications.channel import Answer
-from notifications.wording import Language, not_understood, nothing_to_answer, which_one
-from storage import outbox
+from notifications.inbound import Said
+from notifications.wording import (
+    Language,
+    Reader,
+    address_is_proven,
+    no_such_code,
+    not_understood,
+    nothing_to_answer,
+    number_is_back,
+    number_is_out,
+)
+from storage import codes
 from storage.outbox import OutboxRow
 from tocsin.web.http import Reply, Scope, error_reply, header
 from tocsin.web.slack_desk import SlackDesk
 
 XML = b"text/xml"
 LIMIT = 256 * 1024
-LATELY = timedelta(minutes=30)
-"""An answer without a number is asked which incident it means when several paged its sender within this time."""
-_LETTERS = {"acknowledge": "a", "escalate": "e", "pass": "p", "resolve": "c"}
+PATIENCE = 5
+"""How often one number is told that it was not understood, until it says something that is."""
 
 
 class Callbacks:
@@ -58,6 +69,7 @@ class _Twilio:
         self._twiml = twiml
         self._signatures = twilio_webhooks.TwilioSignatures(tokens)
         self._public_url = public_url.rstrip("/")
+        self._not_understood: Counter[str] = Counter()
 
     async def take(self, path: str, scope: Scope, body: bytes) -> Reply:
         form = self._webhooks.read_form(body)
@@ -83,38 +95,102 @@ class _Twilio:
 
     async def _voice(self, row: OutboxRow, form: dict[str, str]) -> Reply:
         await self._engine.report(self._webhooks.pick_up_report(row.message_id, form))
-        return _xml(self._twiml.ask(row.text, _language(row), self._action(row), answered_by=form.get("AnsweredBy")))
+        document = self._twiml.ask(
+            row.text,
+            _language(row),
+            self._action(row),
+            answered_by=form.get("AnsweredBy"),
+            question=_asks_a_question(row),
+        )
+        return _xml(document)
 
     async def _gather(self, row: OutboxRow, form: dict[str, str], attempt: int) -> str:
-        answer = self._webhooks.key_answer(row.message_id, form, attempt)
+        question = _asks_a_question(row)
+        answer = self._webhooks.key_answer(row.message_id, form, attempt, question=question)
         language, action = _language(row), self._action(row)
         if answer.verb == "repeat":
-            return self._twiml.ask(row.text, language, action, attempt=attempt)
+            return self._twiml.ask(row.text, language, action, attempt=attempt, question=question)
         contact = self._engine.directory.contact(row.contact)
         if answer.verb == "unknown" or contact is None:
             heard = self._webhooks.heard_a_key(form)
-            return self._twiml.ask_again(row.text, language, action, attempt=attempt, heard_a_key=heard)
-        return self._twiml.say(await _carry_out(self._engine, answer, contact, row.incident_id, "voice"), language)
+            return self._twiml.ask_again(
+                row.text, language, action, attempt=attempt, heard_a_key=heard, question=question
+            )
+        incidents = await self._engine.incidents_of(row)
+        return self._twiml.say(await self._for_each(answer, contact, incidents, "voice"), language)
+
+    async def _for_each(self, answer: Answer, contact: Contact, incidents: Sequence[str], channel: str) -> str:
+        """One answer to every incident that it is for; each sentence says the truth about one of them."""
+        if len(incidents) == 1:
+            return await _carry_out(self._engine, answer, contact, incidents[0], channel)
+        sentences = []
+        for incident in incidents:
+            event = None if answer.event_id is None else f"{answer.event_id}:{incident}"
+            one = replace(answer, message_id=None, incident=incident, event_id=event)
+            sentences.append(await _carry_out(self._engine, one, contact, incident, channel))
+        return " ".join(sentences)
 
     async def _sms(self, form: dict[str, str]) -> str | None:
         """The reply to an inbound SMS; None to strangers, who learn nothing."""
-        answer = self._webhooks.sms_answer(form)
-        sender = answer.sender or ""
-        row = await self._engine.latest_page_to(sender, answer.incident)
+        said, sender = self._webhooks.sms_said(form), form.get("From", "")
+        numbers = self._engine.numbers
+        if said.verb == "stop":
+            return await self._stop(sender)
+        row = await self._engine.latest_page_to(sender, said.incident)
         contact = self._who_answers(sender, row)
         if contact is None:
             return None
         reader = reader_of(contact)
-        incident = answer.incident or (None if row is None else row.incident_id)
-        if answer.verb in ("unknown", "repeat") or incident is None:
-            return not_understood(reader, incident)
-        meant = [] if answer.incident is not None else self._paged_lately(sender)
-        if len(meant) > 1:
-            return which_one(meant, _LETTERS[answer.verb], reader)
+        if said.verb == "start" or (said.verb == "yes" and sender in self._engine.book.live.out):
+            await numbers.put_back(sender)
+            return number_is_back(reader)
+        if said.code is None and said.incident is None and numbers.is_code(form.get("Body", "")):
+            return await self._proof(form.get("Body", ""), reader)
+        incidents = await self._meant(said, sender, row)
+        if said.verb in ("unknown", "repeat") or not incidents:
+            return self._puzzled(sender, said, row, reader)
+        del self._not_understood[sender]
         # Who names an incident need not have been paged for it: a colleague may have told them.
-        message_id = None if row is None else row.message_id
-        addressed = Answer(answer.verb, message_id, incident, answer.event_id, answer.sender)
-        return await _carry_out(self._engine, addressed, contact, incident, "sms")
+        message_id = None if row is None or row.kind == "bundle" or row.incident_id not in incidents else row.message_id
+        answer = Answer(said.verb, message_id, incidents[0], self._webhooks.sms_event_id(form), sender)
+        return await self._for_each(answer, contact, incidents, "sms")
+
+    async def _meant(self, said: Said, sender: str, row: OutboxRow | None) -> list[str]:
+        """The incidents of a code or a number; else those of the last message to this phone."""
+        if said.incident is not None:
+            return [said.incident]
+        if said.code is not None:
+            code = said.code
+            return self._engine.database.read_now(lambda tx: codes.incidents_of(tx, sender, code))
+        return [] if row is None else await self._engine.incidents_of(row)
+
+    def _puzzled(self, sender: str, said: Said, row: OutboxRow | None, reader: Reader) -> str | None:
+        """What somebody of ours is told whose words mean nothing; a machine that answers us is not told for ever."""
+        self._not_understood[sender] += 1
+        if self._not_understood[sender] > PATIENCE:
+            return None
+        if said.code is not None and said.verb != "unknown":
+            return no_such_code(reader, said.code)
+        if row is None or parse_incident_id(row.incident_id) is None:
+            return not_understood(reader)
+        incident = row.incident_id
+        code = self._engine.database.read_now(lambda tx: codes.known_code(tx, sender, incident))
+        return not_understood(reader, code, incident)
+
+    async def _stop(self, sender: str) -> str | None:
+        """No page goes to this number any more, and whoever comes after its owner is called now."""
+        contact = self._engine.contact_at(sender)
+        if contact is None:
+            return None
+        await self._engine.numbers.take_out(sender, "its owner wrote STOP")
+        return number_is_out(reader_of(contact))
+
+    async def _proof(self, code: str, reader: Reader) -> str:
+        try:
+            await self._engine.numbers.prove(code)
+        except CommandRefused as error:
+            return str(error)
+        return address_is_proven(reader)
 
     def _who_answers(self, sender: str, row: OutboxRow | None) -> Contact | None:
         """Whom the page was for: two people may share a duty telephone. Not somebody who has given it back since."""
@@ -122,12 +198,6 @@ class _Twilio:
         if paged is not None and any(channel.to == sender for channel in paged.channels):
             return paged
         return self._engine.contact_at(sender)
-
-    def _paged_lately(self, sender: str) -> list[str]:
-        since = self._engine.clock.now() - LATELY
-        return self._engine.database.read_now(
-            lambda tx: outbox.open_incidents_paged(tx, sender, since.timestamp()),
-        )
 
     def _action(self, row: OutboxRow) -> str:
         return f"{self._public_url}/twilio/gather/{row.message_id}"
@@ -141,6 +211,10 @@ async def _carry_out(engine: Engine, answer: Answer, contact: Contact, incident_
         return await engine.answer(answer, contact, incident_id, channel)
     except (CommandRefused, UnknownIncident) as error:
         return str(error)
+
+
+def _asks_a_question(row: OutboxRow) -> bool:
+    return row.escalation is not None and row.escalation.startswith("question-")
 
 
 def _language(row: OutboxRow) -> Language:

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from incidents.durations import Duration
 from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
-from incidents.durations import Duration
 
 _Line = Annotated[str, StringConstraints(max_length=200)]
 _Words = Annotated[str, StringConstraints(max_length=4000)]

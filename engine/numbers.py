@@ -1,0 +1,128 @@
+"""Numbers and other addresses: STOP takes one out, START puts it back, a code proves that it reaches its owner."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from contacts.directory import Contact, Directory
+from engine.book import PlanBook
+from engine.clock import Clock, from_stamp
+from engine.door import Change, Door
+from incidents import commands as c
+from incidents.errors import CommandRefused, UnknownIncident
+from storage import log, numbers, outbox
+from storage.database import Database, Tx
+
+CODE_IS_GOOD_FOR = timedelta(days=3)
+_CODE = re.compile(r"\d{6}")
+
+
+class Numbers:
+    """What is known of addresses, in the database and in the book's surroundings alike."""
+
+    def __init__(
+        self, database: Database, door: Door, book: PlanBook, clock: Clock, publish: Callable[[Change], None]
+    ) -> None:
+        self._database = database
+        self._door = door
+        self._book = book
+        self._clock = clock
+        self._publish = publish
+
+    def load(self) -> None:
+        """At start: what an earlier process knew."""
+        out = self._database.read_now(numbers.out)
+        proofs = {key: from_stamp(at) for key, at in self._database.read_now(numbers.proven).items()}
+        self._book.surround(replace(self._book.live, out=frozenset(out), proofs=proofs))
+
+    async def take_out(self, address: str, because: str) -> bool:
+        """No page goes there any more; whoever was called there is passed over at once. False when it was out."""
+        before = self._book.live
+        if address in before.out:
+            return False
+        now = self._clock.now()
+
+        def work(tx: Tx) -> list[Change]:
+            numbers.take_out(tx, address, because, now.timestamp())
+            self._book.surround(replace(before, out=before.out | {address}))
+            changes = [change for each in log.open_ids(tx) for change in self._pass_over(tx, each, address, now)]
+            _look_again(tx, now)
+            return changes
+
+        try:
+            changes = await self._database.write(work)
+        except BaseException:
+            self._book.surround(before)
+            raise
+        for change in changes:
+            self._publish(change)
+        return True
+
+    async def put_back(self, address: str) -> bool:
+        """Pages go there again. False when it was not out."""
+        now = self._clock.now()
+
+        def work(tx: Tx) -> bool:
+            was_out = numbers.put_back(tx, address)
+            _look_again(tx, now)
+            return was_out
+
+        was_out = await self._database.write(work)
+        self._book.surround(replace(self._book.live, out=self._book.live.out - {address}))
+        return was_out
+
+    def out(self) -> list[tuple[str, Contact | None, datetime, str]]:
+        """(address, whose, since when, because) of everything that is out."""
+        known = self._database.read_now(numbers.out)
+        return [
+            (address, self.owner(address), from_stamp(since), because) for address, (since, because) in known.items()
+        ]
+
+    def owner(self, address: str) -> Contact | None:
+        directory: Directory = self._book.directory
+        return next((each for each in directory.contacts if any(ch.to == address for ch in each.channels)), None)
+
+    # --- proofs ---
+
+    async def ask_for_proof(self, tx_channel: str, address: str, contact: str, code: str) -> None:
+        """Remember that this code is on its way to this address."""
+        now = self._clock.now().timestamp()
+        await self._database.write(lambda tx: numbers.ask_for_proof(tx, tx_channel, address, contact, code, now))
+
+    def is_code(self, text: str) -> bool:
+        """Whether this looks like a code that we send to an address."""
+        return _CODE.fullmatch(text.strip()) is not None
+
+    async def prove(self, code: str) -> tuple[str, str, str]:
+        """(channel, address, contact) that this code proves. Raises CommandRefused for a code that proves nothing."""
+        now = self._clock.now()
+        since = (now - CODE_IS_GOOD_FOR).timestamp()
+        found = await self._database.write(lambda tx: numbers.prove(tx, code.strip(), since, now.timestamp()))
+        if found is None:
+            raise CommandRefused(f"{code.strip()!r} is no code of the last three days; ask for a new one.")
+        channel, address, contact = found
+        live = self._book.live
+        self._book.surround(replace(live, proofs={**live.proofs, (channel, address): now}))
+        return channel, address, contact
+
+    def _pass_over(self, tx: Tx, incident_id: str, address: str, now: datetime) -> list[Change]:
+        """Whoever was called at this address in one incident passes, in every calling that still wants them."""
+        try:
+            incident = self._door.load(tx, incident_id)
+        except UnknownIncident:
+            return []
+        paged = {row.message_id for row in outbox.of_incident(tx, incident_id) if row.address == address}
+        changes = []
+        for escalation in incident.live_escalations:
+            mine = [incident.pages[page] for page in escalation.pages if page in paged]
+            if mine:
+                command = c.Pass(mine[-1].contact, escalates=True, escalation=escalation.id)
+                changes.append(self._door.apply(tx, incident_id, command, now))
+        return changes
+
+
+def _look_again(tx: Tx, now: datetime) -> None:
+    """Due times of open incidents are a cache: whom one can reach has changed."""
+    for incident_id in log.open_ids(tx):
+        log.set_next_due(tx, incident_id, now.timestamp())
