@@ -14,6 +14,8 @@ from incidents.errors import TocsinError
 from storage.database import DatabaseError
 
 log = logging.getLogger("tocsin.mail")
+# aiosmtpd writes down every command, with everybody's address and our tokens in it.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 MOST_BYTES = 10 * 1024 * 1024
 IDLE_SECONDS = 60.0
@@ -49,6 +51,7 @@ class LmtpServer:
             enable_SMTPUTF8=True,
             hostname=self._name,  # else the library asks the DNS for our name, and waits
             ident="Tocsin",
+            auth_exclude_mechanism=("LOGIN", "PLAIN"),
             timeout=IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
         )

@@ -166,7 +166,8 @@ class MailServers:
         """Delete every mail of this person."""
         with imaplib.IMAP4("127.0.0.1", self.imap, timeout=20) as client:
             client.login(owner, PASSWORD)
-            client.select("INBOX")
+            if client.select("INBOX")[1] == [b"0"]:
+                return
             client.store("1:*", "+FLAGS", "\\Deleted")
             client.expunge()
 
