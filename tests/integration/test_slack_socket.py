@@ -3,6 +3,7 @@
 The Web API is the emulator's; the engine has no public URL and no signing secret.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -78,6 +79,23 @@ async def test_a_button_takes_it_without_any_public_address(engine, slack, ana):
     edited = posted(slack, "chat.update")[-1]
     assert buttons(edited) == []
     assert "Taken by Ana at " in json.dumps(edited["blocks"])
+
+
+async def test_an_edit_that_is_lost_with_the_process_is_made_by_the_next_one(engine, slack, ana):  # noqa: F811
+    await connected(engine, slack)
+    await engine.hears("alert")
+    page = await the_page(engine)
+    slack.held["chat.update"] = asyncio.Event()
+    await slack.send("interactive", a_press(ana, page, "tocsin_ack", slack), "e1")
+    await slack.acknowledged("e1")
+    engine.kill()
+    slack.held.pop("chat.update").set()
+    assert slack.called("chat.update") == []
+
+    await engine.up()
+
+    await slack.until(lambda: slack.called("chat.update"), "an edit")
+    assert "Taken by Ana at " in json.dumps(posted(slack, "chat.update")[-1]["blocks"])
 
 
 async def test_a_form_is_opened_refused_and_carried_out_once(engine, slack, ana):  # noqa: F811

@@ -43,10 +43,9 @@ class SlackSocketServer:
         """How often somebody asked where to connect."""
         self.refuses: str | None = None
         """The error with which they are refused."""
-        self.silent: set[str] = set()
-        """Methods of the Web API that never answer."""
+        self.held: dict[str, asyncio.Event] = {}
+        """Methods of the Web API that answer when their event is set."""
         self._sockets: list[web.WebSocketResponse] = []
-        self._over = asyncio.Event()
 
     @property
     def api_url(self) -> str:
@@ -111,7 +110,8 @@ class SlackSocketServer:
         self.url = f"http://127.0.0.1:{port}"
 
     async def stop(self) -> None:
-        self._over.set()
+        for event in self.held.values():
+            event.set()
         await self.hangs_up()
         await self._runner.cleanup()
         await self._session.close()
@@ -137,8 +137,10 @@ class SlackSocketServer:
 
     async def _passed_on(self, request: web.Request) -> web.Response:
         method, body = request.match_info["method"], await request.read()
-        if method in self.silent:
-            await self._over.wait()
+        if method in self.held:
+            await self.held[method].wait()
+            if request.transport is None or request.transport.is_closing():
+                return web.Response()  # whoever asked is gone, and never had an answer
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type")}
         async with self._session.post(f"{self.emulators.slack_url}{method}", data=body, headers=headers) as answer:
             found = await answer.json()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from contacts.directory import Contact
 from engine.briefing import name_of
@@ -45,9 +45,11 @@ if TYPE_CHECKING:
     from notifications.slack import SlackWeb
 
 log = logging.getLogger("tocsin.slack")
+T = TypeVar("T")
 
 ANSWER_WITHIN = 2.0
 """Seconds; Slack's three less the way back."""
+_LAST_WORDS = 1.0
 _LISTED = 20
 _KINDS = {"/slack/interactions": INTERACTIVE, "/slack/commands": COMMANDS}
 _VERBS: dict[str, Verb] = {
@@ -81,6 +83,7 @@ class SlackDesk:
         base_url = self._settings.slack_base_url or slack.BASE_URL
         self._web: SlackWeb = slack.SlackWeb(self._settings.slack_bot_token or "", base_url)
         self._pages = SlackPages(engine, self._web)
+        self._lasting: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         engine.accompany(self)
 
@@ -90,27 +93,37 @@ class SlackDesk:
         """Called once the engine pages. Nothing that goes wrong here ever stops it."""
         if not self._settings.has_slack:
             return
-        self._begin(self._pages.run(), "slack-pages")
+        self._begin(self._pages.run(), "slack-pages", self._lasting)
         if self._settings.slack_app_token is not None:
             from notifications.slack_socket import SlackSocket  # noqa: PLC0415 - as above
 
             socket = SlackSocket(self._settings.slack_app_token, self.take, self._web.base_url)
-            self._begin(socket.run(), "slack-socket")
+            self._begin(socket.run(), "slack-socket", self._lasting)
 
     async def stop(self) -> None:
-        """What is being carried out is given a moment; the rest is ended. A second call does nothing."""
-        for task in self._tasks:
+        """What is being carried out or told is given a second; the rest is ended. A second call does nothing."""
+        for task in self._lasting:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS)
+        left = [*self._lasting, *self._tasks]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         await self._web.close()
 
-    def _begin(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+    def _begin(
+        self, work: Coroutine[Any, Any, T], name: str, among: set[asyncio.Task[Any]] | None = None
+    ) -> "asyncio.Task[T]":
+        """Keeps hold of the task, which the loop itself does not."""
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
+        (self._tasks if among is None else among).add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        self._lasting.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("slack work failed task=%s", task.get_name(), exc_info=task.exception())
 
@@ -138,9 +151,7 @@ class SlackDesk:
         request = read_request(kind, payload)
         if request is None:
             return None
-        task = asyncio.create_task(self._said(request), name="slack-request")
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task = self._begin(self._said(request), "slack-request")
         done, _ = await asyncio.wait({task}, timeout=ANSWER_WITHIN)
         if not done:
             self._begin(self._tell_later(request, task), "slack-late-reply")
@@ -194,6 +205,9 @@ class SlackDesk:
         except TocsinError as error:
             log.error("slack request not carried out error=%s", error)
             return _Said(words.safe(words.not_done(str(error))))
+        except Exception:
+            log.exception("slack request failed")
+            return _Said(words.not_done("something in Tocsin is broken."))
 
     async def _pressed(self, press: ButtonPress) -> _Said:
         answer = press.answer

@@ -108,7 +108,7 @@ def outcome(incident: Incident, row: OutboxRow, directory: Directory) -> Outcome
         passed_at=passed_at,
         escalated=calling is not None and row.contact in calling.escalated,
         stopped_at=calling.stopped_at if calling is not None else None,
-        resolved_at=incident.resolved_at if incident.reopened_at is None else None,
+        resolved_at=incident.resolved_at,
         ended=incident.status.value if over else None,
         ended_at=incident.ended_at,
     )
