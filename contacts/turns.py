@@ -38,11 +38,8 @@ class Turns:
         A turn that lies wholly inside a skipped hour has no time at all and is never the answer; it still counts.
         """
         turn = (moment.astimezone(self.where) - self._there) // self.length
-        since = self.begin(turn)
-        while since > moment:
-            turn -= 1
-            since = self.begin(turn)
-        until = self.begin(turn + 1)
+        since, until = self.begin(turn), self.begin(turn + 1)
+        # Clocks that were put back show a time of the turn before.
         while until <= moment:
             turn += 1
             since, until = until, self.begin(turn + 1)
