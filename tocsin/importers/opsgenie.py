@@ -293,7 +293,7 @@ def _escalation(draft: Draft, escalation: Value) -> None:
     if delays and delays[0]:
         draft.notes.append(f"{what} began after {delays[0]}; its ladder begins at once.")
     waits = [later - earlier for earlier, later in pairwise(delays)] + [pause]
-    rungs = [(calls[delay], wait) for delay, wait in zip(delays, waits, strict=True)]
+    rungs = [(calls[delay], wait) for delay, wait in zip(delays, waits, strict=False)]  # no rules: no rung
     again = pause if repeat is not None and repeat.whole_of("count", 0) > 0 else None
     draft.add_ladder(_id(escalation), what, name, rungs, again)
 

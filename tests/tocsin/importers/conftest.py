@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contacts.directory import Occasion
+from incidents.severity import Severity
 from runbooks.loader import LoadedPlan, load_plan
 from tocsin.cli import cli
 
@@ -44,7 +45,7 @@ class Brought:
         """(channels, minutes after the first page) of each beat."""
         contact = self.loaded.directory.contact(contact_id)
         assert contact is not None
-        return [(beat.by, int(beat.after.total_seconds() // 60)) for beat in contact.paging.get(severity, ())]
+        return [(beat.by, int(beat.after.total_seconds() // 60)) for beat in contact.paging.get(Severity(severity), ())]
 
     def rungs(self, ladder: str) -> list[tuple[tuple[str, ...], int]]:
         """(who is paged, minutes until the next rung) of each rung."""

@@ -87,7 +87,7 @@ def test_the_report_names_everything_that_has_no_equivalent(brought):
 
 def test_a_zip_and_one_file_of_api_answers_give_the_same_as_the_folder(bring, brought, tmp_path):
     packed = tmp_path / "backup.zip"
-    together = {}
+    together: dict[str, list[object]] = {}
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted((EXPORTS / "opsgenie").rglob("*.json")):
             archive.write(path, path.relative_to(EXPORTS / "opsgenie"))
