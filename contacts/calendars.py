@@ -25,6 +25,7 @@ MOST_SHIFTS = 100_000
 
 _MARGIN = timedelta(days=2)
 _BLOCK = re.compile(r"^BEGIN:(VEVENT|VTIMEZONE)[ \t]*$.*?^END:\1[ \t]*$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+_EVENT = re.compile(r"^BEGIN:VEVENT[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _ENVELOPE = re.compile(r"^(BEGIN|END):VCALENDAR[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ON_CALL = re.compile(r"^\W*(?:on[ -]?call|oncall|de guardia|guardia)\b[\s:–—-]*", re.IGNORECASE)  # noqa: RUF001 - dashes
@@ -124,17 +125,20 @@ def _found(text: str) -> _Found | None:
     if not envelope or envelope != ["BEGIN", "END"] * (len(envelope) // 2):
         return None
     calendars = _parsed(text)
-    if calendars is not None:
+    if calendars is not None and sum(len(_events(calendar)) for calendar in calendars) == len(_EVENT.findall(text)):
         return _Found([series for calendar in calendars for series in _by_uid(calendar)], [])
-    blocks = [(found[1].upper(), found[0]) for found in _BLOCK.finditer(text)]
+    return _found_in_pieces([(found[1].upper(), found[0]) for found in _BLOCK.finditer(text)])
+
+
+def _found_in_pieces(blocks: list[tuple[str, str]]) -> _Found | None:
+    """The same where the text as a whole does not parse, or loses events: each of its events by itself."""
     zones = "\n".join(block for kind, block in blocks if kind == "VTIMEZONE" and _parsed(_wrapped(block)))
     whole = icalendar.Calendar()
     problems = []
     for block in [block for kind, block in blocks if kind == "VEVENT"]:
-        for calendar in _parsed(_wrapped(f"{zones}\n{block}")) or ():
-            whole.subcomponents += _events(calendar)
-            break
-        else:
+        events = [event for calendar in _parsed(_wrapped(f"{zones}\n{block}")) or () for event in _events(calendar)]
+        whole.subcomponents += events
+        if not events:
             problems.append(f"The event {_written_name(block)} is not written as an event.")
     if not problems and not whole.subcomponents:
         return None
@@ -215,10 +219,17 @@ class _Asked:
     def _refused(self, event: icalendar.Component) -> str | None:
         """Why it may not even be expanded."""
         try:
-            reason = _endless(event, self.end)
+            reason = _endless(event, self.end) or self._backwards(event)
         except Exception as error:  # noqa: BLE001 - see _parsed; each event is on its own
             return _unreadable(event, error)
         return None if reason is None else f"The event {_name(event)} {reason}"
+
+    def _backwards(self, event: icalendar.Component) -> str | None:
+        """The library would turn such an event round."""
+        where = zone(self.time_zone)
+        if "DTEND" in event and _moment(_value(event, "DTEND").dt, where) < _moment(_value(event, "DTSTART").dt, where):
+            return "ends before it begins."
+        return None
 
     def _expanded(self, series: _Series) -> list[icalendar.Component]:
         calendar = icalendar.Calendar()
@@ -283,15 +294,22 @@ def _comes(rule: Mapping[str, list[Any]]) -> bool:
     )
 
 
+_A_DAY = {"HOURLY": 24, "DAILY": 1, "WEEKLY": 1 / 7, "MONTHLY": 1 / 28, "YEARLY": 1 / 365}
+
+
 def _repetitions(rule: Mapping[str, list[Any]], first: date | datetime, end: datetime) -> float:
+    """At most so many until `end`."""
+    often, interval = str(rule["FREQ"][0]).upper(), int(rule.get("INTERVAL", [1])[0])
+    if interval < 1:
+        raise ValueError("it repeats at an interval of nothing")
     last = min([end.date(), *(date(each.year, each.month, each.day) for each in rule.get("UNTIL", []))])
     days = max((last - date(first.year, first.month, first.day)).days + 1, 0)
-    a_day = 24 / max(int(rule.get("INTERVAL", [1])[0]), 1) if str(rule["FREQ"][0]).upper() == "HOURLY" else 1
+    if not any(part.startswith("BY") for part in rule):
+        return min([days * _A_DAY[often] / interval, *(int(count) for count in rule.get("COUNT", []))])
+    a_day = _A_DAY[often] / interval if often == "HOURLY" else 1
     for part in ("BYHOUR", "BYMINUTE", "BYSECOND"):
         a_day *= max(len(rule.get(part, [])), 1)
-    narrowed = any(part.startswith("BY") for part in rule)
-    counts = [] if narrowed else [int(count) for count in rule.get("COUNT", [])]
-    return min([days * a_day, *counts])
+    return days * a_day
 
 
 def _candidates(event: icalendar.Component) -> Iterator[str]:
