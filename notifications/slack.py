@@ -59,6 +59,12 @@ _BUTTONS: dict[Language, tuple[tuple[str, str, str], ...]] = {
 }
 
 
+_DECISION_BUTTONS: dict[Language, tuple[tuple[str, str, str], ...]] = {
+    "en": (("tocsin_yes", "Yes", "primary"), ("tocsin_no", "No", "danger"), ("tocsin_call", "Call me", "")),
+    "es": (("tocsin_yes", "Sí", "primary"), ("tocsin_no", "No", "danger"), ("tocsin_call", "Llámenme", "")),
+}
+
+
 class SlackWeb:
     """Slack's Web API as the app's bot. Opens its session with the first call; `close` gives it back."""
 
@@ -217,9 +223,8 @@ def _blocks(message: Message, *, with_buttons: bool) -> list[dict[str, Any]]:
         {"type": "section", "text": {"type": "mrkdwn", "text": message.text[:_SECTION]}},
     ]
     if message.kind == "page" and with_buttons:
-        blocks.append(
-            {"type": "actions", "elements": [_button(*each, message.message_id) for each in _BUTTONS[message.language]]}
-        )
+        offered = (_DECISION_BUTTONS if message.question else _BUTTONS)[message.language]
+        blocks.append({"type": "actions", "elements": [_button(*each, message.message_id) for each in offered]})
     remarks = [f"`#{message.code}`"]
     if message.kind == "page" and not with_buttons:
         remarks.insert(0, answer_by_command(message.incident, message.language))

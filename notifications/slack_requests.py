@@ -20,6 +20,9 @@ _ACTIONS: dict[str, Verb] = {
     "tocsin_escalate": "escalate",
     "tocsin_pass": "pass",
     "tocsin_resolve": "resolve",
+    "tocsin_yes": "yes",
+    "tocsin_no": "no",
+    "tocsin_call": "call",
 }
 _SLACK_HOSTS = (".slack.com", ".slack-gov.com")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -18,6 +18,11 @@ class Outcome:
     passed_by: str | None = None
     passed_at: datetime | None = None
     escalated: bool = False
+    said: str | None = None
+    """The answer to a question: yes or no; call leaves it open."""
+    said_by: str | None = None
+    said_at: datetime | None = None
+    expired_at: datetime | None = None
     stopped_at: datetime | None = None
     resolved_at: datetime | None = None
     ended: str | None = None
@@ -33,6 +38,13 @@ def outcome_line(outcome: Outcome, reader: Reader) -> str | None:
 
 def _answered(outcome: Outcome, reader: Reader) -> str | None:
     language = reader.language
+    if outcome.said is not None and outcome.said_by is not None and outcome.said_at is not None:
+        who, at = outcome.said_by, local_time(outcome.said_at, reader)
+        spanish = "sí" if outcome.said == "yes" else "no"
+        return _choose(language, f"{who} said {outcome.said} at {at}.", f"{who} dijo {spanish} ({at}).")
+    if outcome.expired_at is not None:
+        at = local_time(outcome.expired_at, reader)
+        return _choose(language, f"Nobody answered until {at}.", f"Nadie contestó hasta {at}.")
     if outcome.taken_by is not None and outcome.taken_at is not None:
         at = local_time(outcome.taken_at, reader)
         return _choose(language, f"Taken by {outcome.taken_by} at {at}.", f"Lo tomó {outcome.taken_by} ({at}).")
@@ -77,10 +89,12 @@ def help_text(language: Language) -> str:
         f"`{COMMAND} declare [title]` something is wrong: call people\n"
         f"`{COMMAND} status` what is open\n"
         f"`{COMMAND} ack INC-7` take it · `{COMMAND} escalate INC-7` · `{COMMAND} pass INC-7`\n"
+        f"`{COMMAND} yes INC-7` · `{COMMAND} no INC-7` · `{COMMAND} call INC-7` to a question that you were asked\n"
         f"`{COMMAND} note INC-7 text` write it down · `{COMMAND} resolve INC-7 what resolved it`",
         f"`{COMMAND} declare [título]` algo va mal: llamar a la gente\n"
         f"`{COMMAND} status` qué está abierto\n"
         f"`{COMMAND} ack INC-7` tomarlo · `{COMMAND} escalate INC-7` · `{COMMAND} pass INC-7`\n"
+        f"`{COMMAND} yes INC-7` · `{COMMAND} no INC-7` · `{COMMAND} call INC-7` a una pregunta que le hicieron\n"
         f"`{COMMAND} note INC-7 texto` anotarlo · `{COMMAND} resolve INC-7 qué lo resolvió`",
     )
 

@@ -41,6 +41,9 @@ def pressed(action_id, **changes):
         ("tocsin_escalate", "escalate"),
         ("tocsin_pass", "pass"),
         ("tocsin_resolve", "resolve"),
+        ("tocsin_yes", "yes"),
+        ("tocsin_no", "no"),
+        ("tocsin_call", "call"),
     ],
 )
 def test_each_button_is_its_answer(action_id, verb):

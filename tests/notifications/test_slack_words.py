@@ -32,6 +32,16 @@ MADRID = Reader("es", "Europe/Madrid")
             "Lo tomó Bob (sáb 14:03).",
         ),
         (
+            Outcome(said="yes", said_by="Ana", said_at=AT, stopped_at=AT),
+            "Ana said yes at Sat 13:03 UTC.",
+            "Ana dijo sí (sáb 14:03).",
+        ),
+        (
+            Outcome(expired_at=AT, stopped_at=AT),
+            "Nobody answered until Sat 13:03 UTC.",
+            "Nadie contestó hasta sáb 14:03.",
+        ),
+        (
             Outcome(stopped_at=AT),
             "Nobody else is called since Sat 13:03 UTC; you need do nothing.",
             "No se llama a nadie más desde sáb 14:03; no tiene que hacer nada.",

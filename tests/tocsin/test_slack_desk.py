@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -250,6 +251,55 @@ async def test_a_reply_address_that_is_not_slacks_is_never_called_and_the_person
     )
     assert desk.slack.replies == []
     assert (await desk.show(incident))["commander"] == "ana"
+
+
+# --- questions ---
+
+
+async def asked(desk, expires_in=timedelta(hours=1)):
+    """Ana is asked a question; gives the incident and the id of the page that asks it."""
+    incident, first = await desk.paged()
+    question = "May we tell the press at six?"
+    ask = desk.engine.ask(["ana"], question, about="text", expires_in=expires_in, if_silent="no", by="person:bob")
+    await desk.engine.command(incident, ask)
+    while (page := await desk.page_of(incident)) == first:
+        await asyncio.sleep(0.02)
+    return incident, page
+
+
+@pytest.mark.parametrize(
+    ("action", "heard", "line"),
+    [
+        ("tocsin_yes", "{}: you said yes.", "Ana said yes at "),
+        ("tocsin_no", "{}: you said no. Nothing is approved.", "Ana said no at "),
+    ],
+)
+async def test_a_question_is_answered_by_its_own_buttons(desk, action, heard, line):
+    incident, page = await asked(desk)
+    message = await desk.message(page)
+    assert buttons(message) == ["tocsin_yes", "tocsin_no", "tocsin_call"]
+    assert "May we tell the press at six?" in message["text"]
+
+    await desk.presses(action, page)
+
+    assert await desk.hears() == heard.format(incident)
+    assert buttons(await desk.becomes(page, line)) == []
+
+
+async def test_who_wants_a_call_first_can_still_say_yes(desk):
+    incident, page = await asked(desk)
+
+    await desk.presses("tocsin_call", page)
+
+    assert "whoever asked is told to call you" in await desk.hears()
+    assert buttons(await desk.message(page)) == ["tocsin_yes", "tocsin_no", "tocsin_call"]
+    assert await desk.reads(f"yes {incident}") == f"{incident}: you said yes."
+
+
+async def test_a_question_that_nobody_answered_says_so(desk):
+    _, page = await asked(desk, timedelta(seconds=1))
+
+    assert buttons(await desk.becomes(page, "Nobody answered until ")) == []
 
 
 # --- resolving ---

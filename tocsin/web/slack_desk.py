@@ -55,6 +55,7 @@ _KINDS = {"/slack/interactions": INTERACTIVE, "/slack/commands": COMMANDS}
 _VERBS: dict[str, Verb] = {
     "ack": "acknowledge", "acknowledge": "acknowledge", "take": "acknowledge", "tomo": "acknowledge",
     "escalate": "escalate", "escalar": "escalate", "pass": "pass", "paso": "pass",
+    "yes": "yes", "sí": "yes", "si": "yes", "no": "no", "call": "call",
 }  # fmt: skip
 
 
@@ -293,9 +294,7 @@ class SlackDesk:
                 return await self._declare_form(order, contact)
             case "status":
                 return _Said(await self._status(contact))
-            case (
-                "note" | "resolve" | "ack" | "acknowledge" | "take" | "tomo" | "escalate" | "escalar" | "pass" | "paso"
-            ):
+            case verb if verb in _VERBS or verb in ("note", "resolve"):
                 return await self._on_incident(order, contact)
             case _:
                 return _Said(words.help_text(reader_of(contact).language))

@@ -100,8 +100,13 @@ def outcome(incident: Incident, row: OutboxRow, directory: Directory) -> Outcome
     calling = incident.escalations.get(row.escalation or "")
     taken = calling.answered_by if calling is not None else None
     passed_at = calling.passed.get(row.contact) if calling is not None else None
+    asked = incident.questions.get(row.escalation or "")
     over = not incident.status.is_open
     return Outcome(
+        said=asked.answer if asked is not None else None,
+        said_by=None if asked is None or asked.answered_by is None else name_of(asked.answered_by, directory),
+        said_at=asked.answered_at if asked is not None else None,
+        expired_at=asked.expired_at if asked is not None else None,
         taken_by=None if taken is None else name_of(taken, directory),
         taken_at=calling.answered_at if calling is not None else None,
         passed_by=None if passed_at is None else name_of(row.contact, directory),
@@ -139,4 +144,5 @@ def _message(row: OutboxRow, link: str | None) -> Message:
         link=link,
         drill=row.drill,
         contact=row.contact,
+        question=(row.escalation or "").startswith("question-"),
     )
