@@ -89,7 +89,9 @@ def test_one_recurrence_may_be_somebody_else_s_or_cancelled():
         "DTEND:20260107T080000Z",
         summary="Jonas Weiß",
     )
-    gone = event("RECURRENCE-ID:20260107T080000Z", *DAY, "STATUS:CANCELLED")
+    gone = event(
+        "RECURRENCE-ID:20260107T080000Z", "DTSTART:20260107T080000Z", "DTEND:20260108T080000Z", "STATUS:CANCELLED"
+    )
     assert read(daily, other, gone).shifts == (THE_DAY, shift("jonas", "2026-01-06 09:00", "2026-01-07 08:00"))
 
 
