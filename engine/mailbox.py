@@ -14,15 +14,24 @@ from contacts.addresses import ChannelKind
 from contacts.directory import Contact, Directory
 from engine.clock import Clock
 from engine.compose import NOTICE_PRIORITY, digest, reader_of
+from engine.numbers import Numbers
+from engine.outside import TRIAL
 from engine.pager import Pager
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from notifications.channel import Answer, DeliveryReport
 from notifications.email_account import EmailAccount
 from notifications.email_tokens import MailToken, Sign
-from notifications.wording import mail_answer, message_code, not_understood_by_mail, nothing_to_answer
+from notifications.wording import (
+    address_is_proven,
+    in_no_thread,
+    mail_answer,
+    message_code,
+    not_understood_by_mail,
+    nothing_to_answer,
+)
 from storage import outbox
-from storage.database import Database
+from storage.database import Database, Tx
 from storage.outbox import OutboxRow
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ class Desk(Protocol):
     database: Database
     pager: Pager
     epoch: int
+    numbers: Numbers
 
     @property
     def directory(self) -> Directory: ...
@@ -125,11 +135,14 @@ class Mailbox:
     def _row(self, tokens: Sequence[MailToken]) -> OutboxRow | None:
         """The first message of ours that one of these tokens was made for."""
         for token in tokens:
-            for row in _messages_of(self._engine, token.incident):
+            for row in self._messages_of(token.incident):
                 is_it = row.code == token.code and row.channel == ChannelKind.EMAIL
                 if is_it and hmac.compare_digest(self._sign(row.message_id), token.signature):
                     return row
         return None
+
+    def _messages_of(self, incident: str) -> list[OutboxRow]:
+        return self._engine.database.read_now(lambda tx: outbox.of_incident(tx, incident))
 
     def _who(self, row: OutboxRow | None, sender: str, *, forged: bool) -> Contact | None:
         """Whose address it is, else the one whom the message went to: they may write from another mailbox of theirs."""
@@ -138,10 +151,6 @@ class Mailbox:
 
     def _contact_at(self, sender: str) -> Contact | None:
         return next((each for each in self._engine.directory.contacts if address_of(each, sender) is not None), None)
-
-
-def _messages_of(engine: Desk, incident: str) -> list[OutboxRow]:
-    return engine.database.read_now(lambda tx: outbox.of_incident(tx, incident))
 
 
 def address_of(contact: Contact, sender: str) -> str | None:
@@ -161,10 +170,12 @@ class _Correspondence:
 
     async def answer(self) -> None:
         said, row = self._mail.answer, self._row
+        if self._engine.numbers.is_code(self._mail.words):
+            return await self._prove(self._mail.words)
         incident = said.incident or (None if row is None else row.incident_id)
         if incident is not None and parse_incident_id(incident) is None:
             return await self._tell(nothing_to_answer(reader_of(self._contact)), incident)
-        if said.verb in ("unknown", "repeat") or incident is None:
+        if said.verb in ("unknown", "repeat", "stop", "start") or incident is None:
             return await self._ask_again(incident)
         about_it = row is not None and row.kind == "page" and row.incident_id == incident
         answer = self._mail.to(row.message_id if about_it and row is not None else None)
@@ -174,17 +185,37 @@ class _Correspondence:
             sentence = str(error)
         return await self._tell(sentence, incident)
 
+    async def _prove(self, code: str) -> None:
+        """They write back the code that shows that we reach them."""
+        about = TRIAL if self._row is None else self._row.incident_id
+        try:
+            await self._engine.numbers.prove(code)
+        except CommandRefused as error:
+            return await self._tell(str(error), about)
+        return await self._tell(address_is_proven(reader_of(self._contact)), about)
+
     async def _ask_again(self, incident: str | None) -> None:
         """Not understood, or without a number and in no thread of ours: nothing is changed, and they are told so."""
-        if incident is None:
-            latest = await self._engine.latest_page_to(self._address, None)
-            incident = None if latest is None else latest.incident_id
-        if incident is None:
-            return
-        told = _messages_of(self._engine, incident)
-        before = [row for row in told if f".{_UNCLEAR}-" in row.message_id and row.contact == self._contact.id]
-        if len(before) < MOST_UNCLEAR:
-            await self._tell(not_understood_by_mail(reader_of(self._contact)), incident, _UNCLEAR)
+        reader = reader_of(self._contact)
+        if incident is not None:
+            asked = self._row is not None and (self._row.escalation or "").startswith("question-")
+            return await self._puzzled(not_understood_by_mail(reader, asked=asked), incident)
+        latest = await self._engine.latest_page_to(self._address, None)
+        if latest is not None and parse_incident_id(latest.incident_id) is not None:
+            await self._puzzled(in_no_thread(latest.incident_id, reader), latest.incident_id)
+        return None
+
+    async def _puzzled(self, sentence: str, incident: str) -> None:
+        row = self._reply(sentence, incident, _UNCLEAR)
+
+        def work(tx: Tx) -> None:
+            told = outbox.of_incident(tx, incident)
+            before = [each for each in told if f".{_UNCLEAR}-" in each.message_id and each.contact == row.contact]
+            if len(before) < MOST_UNCLEAR:
+                outbox.insert(tx, [row])
+
+        await self._engine.database.write(work)
+        self._engine.pager.nudge()
 
     @property
     def _address(self) -> str:
@@ -192,13 +223,19 @@ class _Correspondence:
         theirs = address_of(self._contact, self._mail.answer.sender or "")
         return theirs or (self._row.address if self._row is not None else "")
 
-    async def _tell(self, sentence: str, incident: str, kind: str = "mail") -> None:
-        """A reply in the thread. The same mail a second time adds nothing."""
+    async def _tell(self, sentence: str, incident: str) -> None:
+        """The same mail a second time adds nothing."""
+        row = self._reply(sentence, incident, "mail")
+        await self._engine.database.write(lambda tx: outbox.insert(tx, [row]))
+        self._engine.pager.nudge()
+
+    def _reply(self, sentence: str, incident: str, kind: str) -> OutboxRow:
+        """A reply in the thread."""
         mail, stamp = self._mail, self._engine.clock.now().timestamp()
         message_id = f"{self._engine.epoch}.{incident}.{kind}-{digest(mail.answer.event_id or '')[:16]}"
         drill = self._row is not None and self._row.drill
         thread = mail.references if mail.header_id is None else (*mail.references, mail.header_id)
-        row = OutboxRow(
+        return OutboxRow(
             message_id=message_id,
             incident_id=incident,
             escalation=None,
@@ -222,5 +259,3 @@ class _Correspondence:
             created_at=stamp,
             updated_at=stamp,
         )
-        await self._engine.database.write(lambda tx: outbox.insert(tx, [row]))
-        self._engine.pager.nudge()

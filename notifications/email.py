@@ -1,6 +1,7 @@
 """Pages by e-mail: plain text over SMTP, from addresses that say which message a reply or a bounce is about."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -20,6 +21,7 @@ from notifications.email_tokens import MailAddresses, Sign
 
 _AT_ONCE = 20  # connections; Postfix gives one client 50 (smtpd_client_connection_count_limit) and refuses the others
 _NEEDS_LOGIN = 530
+_GOODBYE_SECONDS = 0.5
 _THREAD = re.compile(r"(?P<name>In-Reply-To|References): (?P<ids><[^<>\s]{1,900}>(?: <[^<>\s]{1,900}>)*)")
 _ADDRESS = re.compile(r"<?[^\s<>]+@[^\s<>]+>?")
 
@@ -68,6 +70,7 @@ class EmailChannel:
                 await client.rcpt(recipient, options=["NOTIFY=FAILURE"] if reports else [])
                 leaving = True
                 await client.data(content)
+            await _goodbye(client)
         except aiosmtplib.SMTPException as error:
             raise _what_became_of_it(error, leaving=leaving) from error
         except (OSError, TimeoutError) as error:  # a certificate that is not trusted is a ValueError too: this first
@@ -89,6 +92,12 @@ class EmailChannel:
             local_hostname=self._addresses.domain,  # else the library asks the DNS for our name, and waits
             timeout=account.timeout_seconds,
         )
+
+
+async def _goodbye(client: aiosmtplib.SMTP) -> None:
+    """Politeness: the mail is theirs already, whatever becomes of this."""
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+        await client.quit(timeout=_GOODBYE_SECONDS)
 
 
 def compose(message: Message, addresses: MailAddresses, now: datetime, *, two_way: bool) -> EmailMessage:

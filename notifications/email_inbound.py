@@ -49,6 +49,8 @@ class MailReply:
 
     answer: Answer
     tokens: tuple[MailToken, ...]
+    words: str
+    """The line that was read."""
     subject: str
     header_id: str | None
     references: tuple[str, ...]
@@ -93,10 +95,12 @@ def read_mail(
     if "@" not in who or _plain_address(who) == _plain_address(own) or _is_by_a_machine(mail, sender):
         return None
     threads = _MESSAGE_ID.findall(_header(mail, "References"))
-    verb, incident = understood(own_words(_text(mail)))
+    words = own_words(_text(mail))
+    verb, incident = understood(words)
     return MailReply(
         answer=Answer(verb, None, incident, event_id, who),
         tokens=tokens_in("\n".join([*ours, _header(mail, "In-Reply-To"), *reversed(threads)])),
+        words=words,
         subject=_decoded(_header(mail, "Subject")),
         header_id=_first_id(_header(mail, "Message-ID")),
         references=tuple(threads[-5:]),

@@ -27,6 +27,7 @@ _VOICE_SITUATION, _VOICE_REASON, _VOICE_QUESTION = 60, 60, 220
 _CHAT_TITLE = 300
 _SPOKEN_INCIDENTS = 5
 _MAIL_SUBJECT = 150
+_WORDS_BY_MAIL = ("take, pass, escalate or resolved", "tomo, paso, escalar o resuelto")
 
 _DAYS = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -136,7 +137,8 @@ def _sms_page(facts: PageFacts) -> str:
     ending = f". {since}. {_sms_reply(facts)}".rstrip()
     code = f" #{message_code(facts.message_id)}"
     room = SMS_SEPTETS - len(opening) - len(ending) - len(code) - 1
-    page = f"{opening} {shorten(_sms_subject(facts), room)}{ending}"
+    subject = shorten(_sms_subject(facts), room)
+    page = f"{opening} {subject}{ending[1:] if subject.endswith(('?', '!')) else ending}"
     return page + _link_that_fits(facts.link, SMS_SEPTETS - len(page) - len(code)) + code
 
 
@@ -341,7 +343,9 @@ def _email_page(facts: PageFacts) -> str:
         (_choose(language, "What", "Qué"), _plain(_subject(facts))),
         (_choose(language, "Area", "Área"), _plain(facts.area or "")),
         (_choose(language, "Since", "Desde"), local_time(facts.declared_at, facts.reader)),
-        (_choose(language, "Needs", "Se necesita"), _need(facts)),
+        (_choose(language, "You are", "Usted es"), _plain(facts.role or "")),
+        (_choose(language, "Needs", "Se necesita"), _need(facts) if facts.question is None else ""),
+        (_choose(language, "Question", "Pregunta"), _plain(facts.question or "")),
     ]
     said = "\n".join(f"{name}: {value}" for name, value in rows if value)
     body = "\n\n".join(part for part in (said, _email_answer(facts)) if part)
@@ -353,16 +357,25 @@ def _email_answer(facts: PageFacts) -> str:
     if not _is_real(facts):
         return ""
     if facts.two_way:
-        how = _choose(
-            language,
-            "Reply to this mail with one word in the first line: take, pass, escalate or resolved.",
-            "Responda a este correo con una palabra en la primera línea: tomo, paso, escalar o resuelto.",
-        )
+        how = f"{_choose(language, 'Reply to this mail with', 'Responda a este correo con')} {_one_word(facts)}"
+    elif facts.question is not None:
+        how = f"{_choose(language, 'Answer with', 'Conteste con')}: tocsin answer {facts.incident} yes|no|call"
     else:
         how = f"{_choose(language, 'Answer with', 'Conteste con')}: tocsin ack {facts.incident}"
     if facts.link is None:
         return how
     return f"{how}\n{_choose(language, 'Or open', 'O abra')}: {facts.link}"
+
+
+def _one_word(facts: PageFacts) -> str:
+    return one_word_by_mail(facts.reader, asked=facts.question is not None)
+
+
+def one_word_by_mail(reader: Reader, *, asked: bool) -> str:
+    """What the first line of a reply may say; `asked` when the mail holds a question."""
+    words = ("yes, no or call", "sí, no o llamar") if asked else _WORDS_BY_MAIL
+    where = _choose(reader.language, "one word in the first line", "una palabra en la primera línea")
+    return f"{where}: {_choose(reader.language, *words)}."
 
 
 def mail_answer(
@@ -564,11 +577,18 @@ def not_understood(reader: Reader, code: int | None = None, incident: str | None
     )
 
 
-def not_understood_by_mail(reader: Reader) -> str:
+def not_understood_by_mail(reader: Reader, *, asked: bool = False) -> str:
+    say = _choose(reader.language, "Not understood. Reply with", "No se entiende. Responda con")
+    return f"{say} {one_word_by_mail(reader, asked=asked)}"
+
+
+def in_no_thread(incident: str, reader: Reader) -> str:
+    """The reply to a mail that answers none of ours and names no incident; `incident` is the last one of its sender."""
+    number = incident_number(incident)
     return _choose(
         reader.language,
-        "Not understood. Reply with one word in the first line: take, pass, escalate or resolved.",
-        "No se entiende. Responda con una palabra en la primera línea: tomo, paso, escalar o resuelto.",
+        f"Which incident? Nothing was changed. Reply to its page, or write its number first: {number} take.",
+        f"¿Qué incidente? No se ha cambiado nada. Responda a su aviso, o escriba antes su número: {number} tomo.",
     )
 
 

@@ -80,12 +80,16 @@ class Post:
         await self.gets("ana", "Not understood")
 
 
+async def an_engine(engines: Engines, plan: PlanFiles, environment: dict[str, str]) -> RealEngine:
+    return await engines.make(plan, twilio_url=None, emulators=None, **environment).up()
+
+
 async def a_page(engines: Engines, servers: MailServers, way: str, *people: Person) -> tuple[RealEngine, Post]:
     """An engine that has paged the first of these people by mail; the second is on the next rung, dora the last."""
     dora = person("dora")
     rungs = [rung(each.id) for each in people]
     plan = PlanFiles([*people, dora], rungs, ["dora"])
-    engine = await engines.make(plan, **mail_environment(servers, way)).up()
+    engine = await an_engine(engines, plan, mail_environment(servers, way))
     await engine.hears("alert")
     return engine, Post(servers, engine)
 
@@ -105,7 +109,7 @@ async def test_a_page_by_mail_is_taken_by_a_reply_and_who_is_late_is_told_by_who
     ana, bob = by_mail("ana"), by_mail("bob")
     dora = person("dora")
     plan = PlanFiles([ana, bob, dora], [rung("ana", "bob")], ["dora"])
-    engine = await engines.make(plan, **mail_environment(mail_servers, way)).up()
+    engine = await an_engine(engines, plan, mail_environment(mail_servers, way))
     await engine.hears("alert")
     post = Post(mail_servers, engine)
     to_ana, to_bob = await post.gets("ana", "Reply to this mail"), await post.gets("bob", "Reply to this mail")
@@ -206,7 +210,7 @@ async def test_a_fresh_mail_from_a_known_address_needs_the_incidents_number(
     fresh.set_content("take")
 
     await post.writes(fresh)
-    await post.gets("ana", "Not understood. Reply 1a to take it")
+    await post.gets("ana", "Which incident? Nothing was changed.")
     assert (await engine.show())["status"] == "declared"
     fresh.replace_header("Message-ID", f"<{free_port()}@laptop>")
     fresh.set_content("1p")
@@ -263,7 +267,7 @@ async def test_a_mailbox_that_cannot_be_read_is_told_to_the_operators(engines: E
     ana, dora = by_mail("ana"), person("dora")
     plan = PlanFiles([ana, dora], [rung("ana")], ["dora"], operators=["ana"])
     environment = mail_environment(mail_servers, "imap") | {"TOCSIN_EMAIL__IMAP_PASSWORD": "not the password"}
-    engine = await engines.make(plan, **environment).up()
+    engine = await an_engine(engines, plan, environment)
 
     await Post(mail_servers, engine).gets("ana", "answers and bounces by mail do not arrive")
 
