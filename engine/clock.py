@@ -60,3 +60,8 @@ def from_stamp(seconds: float) -> datetime:
 def random_token(size: int = 16) -> str:
     """An unguessable name: tokens, secrets, claim ids, generated dedup keys. `size` is in bytes."""
     return secrets.token_hex(size)
+
+
+def random_digits(count: int) -> str:
+    """A code that a person reads and types back, such as `048213`."""
+    return "".join(secrets.choice("0123456789") for _ in range(count))

@@ -15,7 +15,8 @@ from storage import log, numbers, outbox
 from storage.database import Database, Tx
 
 CODE_IS_GOOD_FOR = timedelta(days=3)
-_CODE = re.compile(r"\d{6}")
+_CODE = re.compile(r"\d(?:[\s.,-]*\d){5}", re.ASCII)
+"""Six digits as people write them: `123456`, `123 456`, `1 2 3 4 5 6`."""
 
 
 class Numbers:
@@ -85,11 +86,6 @@ class Numbers:
 
     # --- proofs ---
 
-    async def ask_for_proof(self, tx_channel: str, address: str, contact: str, code: str) -> None:
-        """Remember that this code is on its way to this address."""
-        now = self._clock.now().timestamp()
-        await self._database.write(lambda tx: numbers.ask_for_proof(tx, tx_channel, address, contact, code, now))
-
     def is_code(self, text: str) -> bool:
         """Whether this looks like a code that we send to an address."""
         return _CODE.fullmatch(text.strip()) is not None
@@ -98,7 +94,8 @@ class Numbers:
         """(channel, address, contact) that this code proves. Raises CommandRefused for a code that proves nothing."""
         now = self._clock.now()
         since = (now - CODE_IS_GOOD_FOR).timestamp()
-        found = await self._database.write(lambda tx: numbers.prove(tx, code.strip(), since, now.timestamp()))
+        digits = "".join(each for each in code if each.isdigit())
+        found = await self._database.write(lambda tx: numbers.prove(tx, digits, since, now.timestamp()))
         if found is None:
             raise CommandRefused(f"{code.strip()!r} is no code of the last three days; ask for a new one.")
         channel, address, contact = found

@@ -47,6 +47,9 @@ def incident_view(
         "ended_at": stamp(incident.ended_at),
         "merged_into": incident.merged_into,
         "support": list(incident.support),
+        "roles": dict(incident.roles),
+        "implicated": list(incident.implicated),
+        "questions": _questions(incident),
         "pages": _pages(incident),
         "escalations": _escalations(incident),
         "steps": _steps(incident, plan, now),
@@ -103,6 +106,10 @@ def _pages(incident: Incident) -> list[dict[str, Any]]:
             "failed_at": stamp(page.failed_at),
             "failure": None if page.failure is None else page.failure.value,
             "possible_duplicate": page.possible_duplicate,
+            "line": page.line,
+            "provider": page.provider,
+            "instead_of": page.instead_of,
+            "reference": page.reference,
         }
         for page in incident.pages.values()
     ]
@@ -200,6 +207,29 @@ def _decisions(incident: Incident) -> list[dict[str, Any]]:
             "because": each.because,
         }
         for each in incident.decisions.values()
+    ]
+
+
+def _questions(incident: Incident) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": each.id,
+            "text": each.text,
+            "about": each.about,
+            "to": list(each.to),
+            "asked_by": each.asked_by,
+            "asked_at": stamp(each.asked_at),
+            "expires_at": stamp(each.expires_at),
+            "if_silent": each.if_silent,
+            "document": each.document,
+            "open": each.open,
+            "answer": each.answer,
+            "answered_by": each.answered_by,
+            "answered_at": stamp(each.answered_at),
+            "wants_call": list(each.wants_call),
+            "expired_at": stamp(each.expired_at),
+        }
+        for each in incident.questions.values()
     ]
 
 

@@ -311,10 +311,11 @@ def _acknowledge(incident: Incident, command: c.Acknowledge, now: datetime) -> l
 
 
 def _called_as(incident: Incident, contact: str, target: Escalation | None) -> str:
-    """The reference by which this contact was called last, in this calling or in any; empty when they were not."""
+    """What this contact was called as last, in this calling or in any; empty when they were not. A deputy takes the
+    role itself."""
     mine = [page for page in incident.pages.values() if page.contact == contact and page.reference]
     here = [page for page in mine if target is not None and page.escalation == target.id]
-    return (here or mine)[-1].reference if mine else ""
+    return (here or mine)[-1].reference.partition("/")[0] if mine else ""
 
 
 def _pass(incident: Incident, command: c.Pass, now: datetime) -> list[e.Event]:

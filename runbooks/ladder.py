@@ -65,6 +65,13 @@ def occasion_of(incident: Incident, directory: Directory, now: datetime) -> Occa
     )
 
 
+def named(incident: Incident, reference: str) -> str:
+    """The reference as the log keeps it: `area:*` is the incident's own area."""
+    if incident.area is None or not reference.startswith("area:*"):
+        return reference
+    return f"area:{incident.area}{reference.removeprefix('area:*')}"
+
+
 def ladder_moves(
     incident: Incident,
     escalation: Escalation,
@@ -141,7 +148,8 @@ def _open_rung(
                 reasons.append(reason)
                 continue
             seen.add(contact.id)
-            pages.extend(_first_pages(view, number, index, contact, reference, due_at))
+            called_as = named(view.incident, reference)
+            pages.extend(_first_pages(view, number, index, contact, called_as, due_at))
     if pages:
         return pages
     because = "; ".join(dict.fromkeys(reasons)) or "nobody stands on it"
@@ -267,7 +275,7 @@ def _last_rung(
     if not pages and due_at > view.now:
         return Moves((), due_at)
     each = [
-        _endless(view, number, pages, index, contact, reference, again, due_at)
+        _endless(view, number, pages, index, contact, named(view.incident, reference), again, due_at)
         for index, (contact, reference) in enumerate(everybody, start=1)
     ]
     wake = [moment for one in each for moment in one.wake]

@@ -11,7 +11,7 @@ from contacts.authority import who_can_compensate
 from contacts.directory import Directory
 from incidents.events import EscalationKind
 from incidents.state import Escalation, Incident, Proposal, Question, Status, StepState, missing_to_close
-from runbooks.ladder import ladder_moves, occasion_of
+from runbooks.ladder import ladder_moves, named, occasion_of
 from runbooks.moves import (
     AskApproval,
     AskDecision,
@@ -213,7 +213,7 @@ def _crew(incident: Incident, plan: Plan) -> Iterator[Timed]:
         return
     ladder = plan.ladder_for(incident.situation, incident.severity)
     began = max(incident.began_at, _last_round_at(incident))
-    for reference in ladder.crew:
+    for reference in (named(incident, each) for each in ladder.crew):
         mine = [each for each in incident.escalations.values() if each.kind is EscalationKind.CREW]
         called = [each for each in mine if each.subject == reference and each.started_at >= incident.began_at]
         if reference in incident.roles or called:
@@ -240,7 +240,7 @@ def _still_on_it(incident: Incident, plan: Plan) -> Iterator[Timed]:
     if any(each.live for each in mine):
         return
     at = incident.heard_at + expires
-    because = f"{commander} took it and has said nothing since {incident.heard_at:%H:%M} UTC: still on it?"
+    because = f"still on it? {commander} has said nothing since {incident.heard_at:%H:%M} UTC"
     yield StartEscalation(f"reminder-{len(mine) + 1}", EscalationKind.REMINDER, commander, because, at), at
 
 

@@ -15,11 +15,18 @@ from runbooks.places import ModelPath, Problem
 
 PATTERNS = {
     r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$": "an id of lower-case letters, digits and hyphens such as tech-on-call",
-    r"^(role:)?[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$": "a contact such as ana, or a role such as role:duty-commander",
+    r"^(?:(?:(?:role|area|team|schedule):)?[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?|area:\*)(?:/(?:second-)?deputy)?$": (
+        "a contact such as ana, or a role such as role:duty-commander, or area:*, team:NAME or schedule:NAME"
+    ),
+    r"^(schedule:)?[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$": "a contact such as ana, or a schedule such as schedule:tech",
     r"^[A-Z][A-Z0-9_]{1,62}$": "a situation's code of capitals, digits and underscores such as SERVICE_OUTAGE",
     r"^[A-Z]{3}$": "a currency's code of three capitals such as EUR",
+    r"^[a-z]{2}$": "a language's code of two letters such as en or es",
     r"^[CDGUW][A-Z0-9]{2,}$": "a Slack id of a person or channel such as U024BE7LH (not its name)",
     r"^[A-Za-z0-9_-]+$": "a key of letters, digits, hyphens and underscores",
+    r"^[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,190}$": "a mail address such as nora@example.com",
+    r"^https?://[^\s/@]+(/\S*)?$": "an address such as https://example.com/pages (without a name or a password in it)",
+    r"^(https?|webcal)://[^\s/]+(/\S*)?$": "the address of a calendar such as https://example.com/oncall.ics",
 }
 """What each pattern of the models asks for, in words."""
 

@@ -31,6 +31,23 @@ def ask_for_proof(tx: Tx, channel: str, address: str, contact: str, code: str, n
     )
 
 
+def asked(tx: Tx) -> dict[tuple[str, str], float]:
+    """(channel, address) -> when a code was last sent there."""
+    rows = tx.all("SELECT channel, address, asked_at FROM proofs WHERE asked_at IS NOT NULL")
+    return {(str(row[0]), str(row[1])): float(row[2]) for row in rows}
+
+
+def is_on_its_way(tx: Tx, code: str) -> bool:
+    """Whether this code was sent to some address, and is neither used nor void."""
+    return tx.one("SELECT 1 FROM proofs WHERE code = ?", (code,)) is not None
+
+
+def code_of(tx: Tx, channel: str, address: str) -> str | None:
+    """The code that was sent to this address and is neither used nor void."""
+    row = tx.one("SELECT code FROM proofs WHERE channel = ? AND address = ?", (channel, address))
+    return None if row is None or row[0] is None else str(row[0])
+
+
 def prove(tx: Tx, code: str, since: float, now: float) -> tuple[str, str, str] | None:
     """(channel, address, contact) of the address to which this code was sent since then; it is proven now. A code is
     good once; None for one that is wrong, used or too old."""

@@ -210,3 +210,24 @@ def one_of_each() -> list[e.Event]:
         )
     )
     return log
+
+
+def later_kinds() -> list[e.Event]:
+    """One of each kind that came with the second golden file; after `one_of_each`."""
+    at = START + timedelta(hours=1)
+    return [
+        e.RungTold(at=at, by="engine", escalation="1", rung=1, contacts=("dora",)),
+        e.ContactsImplicated(at=at, by="person:ana", contacts=("cleo", "dora"), because="it is about them"),
+        e.QuestionAsked(
+            at=at,
+            by="person:bob",
+            question="question-1",
+            text="Close the shop until noon?",
+            about="other",
+            to=("dora",),
+            expires_at=at + timedelta(minutes=30),
+            if_silent="no",
+        ),
+        e.QuestionAnswered(at=at, by="person:dora", question="question-1", answer="yes", contact="dora", channel="sms"),
+        e.QuestionExpired(at=at, by="engine", question="question-2", outcome="no"),
+    ]

@@ -10,7 +10,7 @@ from contacts.addresses import ChannelKind
 from notifications import twiml
 from notifications.channel import Answer, Channel, DeliveryReport, Message
 from notifications.channels import ChannelSettings, build_channels
-from notifications.inbound import understood
+from notifications.inbound import Said, read_sms
 from notifications.twilio_webhooks import (
     TwilioSignatures,
     heard_a_key,
@@ -18,7 +18,8 @@ from notifications.twilio_webhooks import (
     menu_attempt,
     pick_up_report,
     read_form,
-    sms_answer,
+    sms_event_id,
+    sms_said,
     status_report,
 )
 from notifications.wording import message_code
@@ -37,6 +38,7 @@ class Switchboard:
 
     def __init__(self, recorder: Recorder, auth_token: str) -> None:
         self.answers: list[Answer] = []
+        self.said: list[tuple[Said, str | None, str | None]] = []
         self.reports: list[DeliveryReport] = []
         self.unsigned: list[str] = []
         self._url = recorder.url
@@ -71,7 +73,7 @@ class Switchboard:
         if duty == "status":
             self.reports.append(status_report(message_id, form))
         else:
-            self.answers.append(sms_answer(form))
+            self.said.append((sms_said(form), form.get("From"), sms_event_id(form)))
         return twiml.reply(None)
 
 
@@ -229,9 +231,9 @@ async def test_a_reply_by_sms_is_understood(emulators, recorder, switchboard):
     emulators.text_us("+447700900433", " 7A ")
 
     assert not switchboard.unsigned
-    [answer] = switchboard.answers
-    assert (answer.verb, answer.incident, answer.sender) == ("acknowledge", "INC-7", "+447700900433")
-    assert answer.event_id
+    [(said, sender, event_id)] = switchboard.said
+    assert (said, sender) == (Said("acknowledge", code=7), "+447700900433")
+    assert event_id
 
 
 @pytest.mark.counterparty("twilio")
@@ -268,33 +270,51 @@ async def test_a_call_that_is_cancelled_while_it_rings_stops_ringing(channels, p
 
 
 @pytest.mark.parametrize(
-    ("written", "verb", "incident"),
+    ("written", "said"),
     [
-        ("7a", "acknowledge", "INC-7"),
-        ("7 E", "escalate", "INC-7"),
-        ("'7p'", "pass", "INC-7"),
-        ("“7c”.", "resolve", "INC-7"),
-        ("INC-7 ack", "acknowledge", "INC-7"),
-        ("ack 7", "acknowledge", "INC-7"),
-        ("a#7", "acknowledge", "INC-7"),
-        ("Take inc-0042", "acknowledge", "INC-42"),
-        ("7 tomo", "acknowledge", "INC-7"),
-        ("paso", "pass", None),
-        ("A", "acknowledge", None),
-        ("\n 7a\n-- \nSent from my telephone 8e", "acknowledge", "INC-7"),
-        ("\N{FULLWIDTH DIGIT SEVEN}\N{FULLWIDTH LATIN SMALL LETTER A}", "acknowledge", "INC-7"),
-        ("0a", "unknown", None),
-        ("7a 8a", "unknown", None),
-        ("7", "unknown", None),
-        ("7ab", "unknown", None),
-        ("STOP", "unknown", None),
-        ("what is going on?", "unknown", None),
-        ("", "unknown", None),
-        ("9999999999999a", "unknown", None),
+        ("7a", Said("acknowledge", code=7)),
+        ("7 E", Said("escalate", code=7)),
+        ("'7p'", Said("pass", code=7)),
+        ("“7c”.", Said("resolve", code=7)),
+        ("100aa", Said("acknowledge", code=100)),
+        ("100cc", Said("resolve", code=100)),
+        ("1y", Said("yes", code=1)),
+        ("1n", Said("no", code=1)),
+        ("1 call", Said("call", code=1)),
+        ("1 sí", Said("yes", code=1)),
+        ("Y", Said("yes")),
+        ("No.", Said("no")),
+        ("CALL", Said("call")),
+        ("INC-7 ack", Said("acknowledge", incident="INC-7")),
+        ("ack 12", Said("acknowledge", incident="INC-12")),
+        ("a#7", Said("acknowledge", incident="INC-7")),
+        ("Take inc-0042", Said("acknowledge", incident="INC-42")),
+        ("7 tomo", Said("acknowledge", code=7)),
+        ("paso", Said("pass")),
+        ("A", Said("acknowledge")),
+        ("\n 7a\n-- \nSent from my telephone 8e", Said("acknowledge", code=7)),
+        ("\N{FULLWIDTH DIGIT SEVEN}\N{FULLWIDTH LATIN SMALL LETTER A}", Said("acknowledge", code=7)),
+        ("STOP", Said("stop")),
+        ("StopAll", Said("stop")),
+        ("unsubscribe", Said("stop")),
+        ("Start", Said("start")),
+        ("0a", Said("unknown")),
+        ("7a 8a", Said("unknown")),
+        ("7", Said("unknown")),
+        ("7ab", Said("unknown")),
+        ("please stop it", Said("unknown")),
+        ("what is going on?", Said("unknown")),
+        ("", Said("unknown")),
+        ("ack 9999999999999", Said("unknown")),
     ],
 )
-def test_what_people_write_back(written, verb, incident):
-    assert understood(written) == (verb, incident)
+def test_what_people_write_back(written, said):
+    assert read_sms(written) == said
+
+
+def test_twilios_own_word_for_stop_counts_whatever_was_written():
+    assert sms_said({"Body": "arrêt", "OptOutType": "STOP"}) == Said("stop")
+    assert sms_said({"Body": "oui", "OptOutType": "START"}) == Said("start")
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,17 @@ from notifications.wording import (
     Reader,
     already_taken,
     message_code,
+    bundle_spoken,
+    bundle_text,
+    no_such_code,
     nothing_to_answer,
     notice_text,
     page_text,
+    question_menu,
     recovered_by_itself,
     summary_text,
     update_text,
     voice_menu,
-    which_one,
 )
 
 SATURDAY = datetime(2026, 11, 21, 13, 5, tzinfo=UTC)
@@ -40,6 +43,7 @@ PAGE = PageFacts(
     name="Ana Ruiz",
     rung=2,
     reader=Reader("en", "Europe/Madrid"),
+    code=1,
 )
 SPANISH = Reader("es", "Europe/Madrid")
 
@@ -64,20 +68,24 @@ pages = st.builds(
     possible_duplicate=st.booleans(),
     two_way=st.booleans(),
     link=st.none() | st.just("https://tocsin.example/i/7?s=k"),
+    role=st.none() | anything,
+    code=st.none() | st.integers(1, 99),
+    question=st.none() | anything,
+    expires_at=st.none() | st.just(SATURDAY),
 )
 
 
 def test_an_sms_page_says_what_where_since_when_and_how_to_answer():
     assert page_text(ChannelKind.SMS, PAGE) == (
         "SEV1 INC-7 Card payments fail: 4 in 10 cards declined. Since Sat 14:05. "
-        f"Reply 7a take, 7e escalate, 7p pass #{message_code(PAGE.message_id)}"
+        f"Reply 1a take, 1e escalate, 1p pass #{message_code(PAGE.message_id)}"
     )
 
 
 def test_an_sms_page_speaks_spanish_to_those_who_do():
     assert page_text(ChannelKind.SMS, replace(PAGE, situation="Caída de cobros", title="", reader=SPANISH)) == (
         "SEV1 INC-7 Caida de cobros. Desde sab 14:05. "
-        f"Responda 7a tomo, 7e escala, 7p paso #{message_code(PAGE.message_id)}"
+        f"Responda 1a tomo, 1e escala, 1p paso #{message_code(PAGE.message_id)}"
     )
 
 
@@ -89,14 +97,17 @@ def test_an_sms_page_is_one_segment_whatever_people_write_in_its_title(page: Pag
     assert cost is not None, "outside GSM-7 an SMS holds only 70 characters"
     assert cost <= SMS_SEPTETS
     number = page.incident.removeprefix("INC-")
+    written = [
+        f"{page.code}{key} " if page.code else f"{key}#{number} " for key in ("aep" if page.question is None else "n")
+    ]
     assert page.incident in text
     assert page.severity.value in text
     assert text.endswith(f"#{message_code(page.message_id)}")
     if page.two_way:
-        assert all(f"{number}{key} " in text for key in "aep")
+        assert all(each in text for each in written)
     else:
         assert f"tocsin ack {page.incident}" in text
-        assert f"{number}a" not in text
+        assert not any(f"Reply {each}" in text for each in written)
 
 
 @given(page=pages)
@@ -112,7 +123,8 @@ def test_every_page_names_its_incident_and_marks_a_drill_in_its_first_word(page:
 
 @given(page=pages)
 def test_a_voice_page_with_its_menu_takes_at_most_25_seconds_at_15_characters_a_second(page: PageFacts):
-    menu = f" {voice_menu(page.reader.language)}" if page.two_way else ""
+    asked = question_menu if page.question is not None else voice_menu
+    menu = f" {asked(page.reader.language)}" if page.two_way else ""
     spoken = page_text(ChannelKind.VOICE, page) + menu
 
     assert len(spoken) <= 25 * 15
@@ -157,9 +169,29 @@ def test_a_test_page_says_that_it_is_one_and_asks_for_no_answer(channel, two_way
     assert not re.search(r"tocsin,? ack|Reply|Answer|incident 0|take charge", text)
 
 
-def test_an_answer_that_could_be_for_several_incidents_is_asked_which_one():
-    assert which_one(["INC-7", "INC-9"], "a", Reader()) == "Which one? Reply 7a or 9a."
-    assert which_one(["INC-7", "INC-9", "INC-12"], "c", SPANISH) == "¿Cuál? Responda 7c o 9c o 12c."
+def test_several_incidents_in_one_sms_are_taken_by_one_code():
+    told = [("INC-7", Severity.SEV1, "Cards"), ("INC-9", Severity.SEV2, "Mails")]
+    assert bundle_text(told, 100, "1.b", Reader()) == (
+        f"2 incidents wait for you: INC-7 SEV1, INC-9 SEV2. Reply 100aa take all, 100pp pass all #{message_code('1.b')}"
+    )
+    many = [(f"INC-{number}", Severity.SEV1, "x") for number in range(1, 60)]
+    assert septets(bundle_text(many, 100, "1.b", SPANISH)) in range(SMS_SEPTETS + 1)
+    assert "Incident 7, severity 1. Incident 9, severity 2." in bundle_spoken(told, Reader())
+
+
+def test_a_code_that_a_phone_never_had_changes_nothing():
+    assert no_such_code(Reader(), 9) == "Code 9 means nothing on this phone. Nothing was changed."
+
+
+def test_a_decision_page_asks_one_question_and_says_how_to_answer_it():
+    asked = replace(PAGE, question="Pay 20 EUR to 412 customers?", expires_at=SATURDAY, reason="Pay 20 EUR?")
+
+    assert page_text(ChannelKind.SMS, asked) == (
+        "SEV1 INC-7 Pay 20 EUR to 412 customers? Until Sat 14:05. "
+        f"Reply 1y yes, 1n no, 1call to talk first #{message_code(PAGE.message_id)}"
+    )
+    assert "Pay 20 EUR to 412 customers" in page_text(ChannelKind.VOICE, asked)
+    assert "tocsin answer INC-7 yes|no|call --by ana" in page_text(ChannelKind.CONSOLE, asked)
 
 
 def test_an_answer_to_a_message_that_wants_none_is_received():

@@ -4,9 +4,19 @@ import zlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
-from contacts.addresses import ConsoleChannel, ContactChannel, SlackChannel, SmsChannel, VoiceChannel
-from contacts.directory import Authority, Contact, Directory
+from contacts.addresses import (
+    ChannelKind,
+    ConsoleChannel,
+    ContactChannel,
+    EmailChannel,
+    PushChannel,
+    SlackChannel,
+    SmsChannel,
+    VoiceChannel,
+)
+from contacts.directory import Authority, Beat, Contact, Directory
 from incidents.durations import parse_duration
 from incidents.money import Money
 from incidents.severity import Severity
@@ -35,7 +45,9 @@ def number_of(contact_id: str) -> str:
     return f"+447700900{zlib.crc32(contact_id.encode()) % 1000:03d}"
 
 
-def someone(contact_id: str, *channels: str, drills: bool = False, may_pay: tuple[str, str] | None = None) -> Contact:
+def someone(
+    contact_id: str, *channels: str, drills: bool = False, may_pay: tuple[str, str] | None = None, **more: Any
+) -> Contact:
     """A contact with these channels in this order (SMS, then voice, when none is named)."""
     kinds = channels or ("sms", "voice")
     return Contact(
@@ -44,6 +56,7 @@ def someone(contact_id: str, *channels: str, drills: bool = False, may_pay: tupl
         channels=tuple(_channel(contact_id, kind) for kind in kinds),
         drills=drills,
         authority=() if may_pay is None else (authority(*may_pay),),
+        **more,
     )
 
 
@@ -61,15 +74,31 @@ def _channel(contact_id: str, kind: str) -> ContactChannel:
             return SmsChannel(kind="sms", to=number_of(contact_id))
         case "voice":
             return VoiceChannel(kind="voice", to=number_of(contact_id))
+        case "sms-2":
+            return SmsChannel(kind="sms", to=number_of(f"{contact_id}-2"))
+        case "push":
+            return PushChannel(kind="push", to=contact_id)
+        case "email":
+            return EmailChannel(kind="email", to=f"{contact_id}@example.com")
         case "slack":
             return SlackChannel(kind="slack", to=f"U{contact_id.upper().replace('-', '')}0")
         case _:
             return ConsoleChannel(kind="console", to=contact_id)
 
 
-def rung(*people: str, wait: str = "5m", repeat: str | None = None, times: int = 1) -> Rung:
+def rung(*people: str, wait: str = "5m", repeat: str | None = None, times: int = 1, tell: Sequence[str] = ()) -> Rung:
     again = None if repeat is None else Repeat(every=parse_duration(repeat), times=times)
-    return Rung(page=people, wait=parse_duration(wait), repeat=again)
+    return Rung(page=people, wait=parse_duration(wait), repeat=again, tell=tuple(tell))
+
+
+def beat(*by: str, after: str = "0s", every: str | None = None, times: int = 0) -> Beat:
+    """One beat of a channel ladder."""
+    return Beat(
+        by=tuple(ChannelKind(each) for each in by),
+        after=parse_duration(after),
+        every=None if every is None else parse_duration(every),
+        times=times,
+    )
 
 
 def step(
@@ -114,12 +143,16 @@ def crisis_plan(
     machine_ack: str = "recorded",
     publications: Sequence[Publication] = (),
     page_again_after: str = "15m",
+    crew: Sequence[str] = (),
+    ack_expires: str | None = None,
+    area: str | None = None,
 ) -> Plan:
     """A plan with one ladder for every severity, quiet clocks, and the monitor's alerts routed by their name."""
     cadence = Cadence(
         update_every=None if update_every is None else parse_duration(update_every),
         summary_every=None if summary_every is None else parse_duration(summary_every),
         compensation_within=parse_duration(compensation_within),
+        ack_expires=None if ack_expires is None else parse_duration(ack_expires),
     )
     routes = (Route(match={"alertname": "Drill"}, situation="DRILL"), Route(situation="SHOP_DOWN"))
     monitor = Integration(
@@ -131,7 +164,10 @@ def crisis_plan(
         routes=routes,
     )
     ladder = Ladder(
-        rungs=rungs or (rung("ana"), rung("bob"), rung("cleo")), in_extremis=tuple(last), again=again or Backoff()
+        rungs=rungs or (rung("ana"), rung("bob"), rung("cleo")),
+        in_extremis=tuple(last),
+        again=again or Backoff(),
+        crew=tuple(crew),
     )
     runbook = Runbook(
         id="outage",
@@ -147,7 +183,7 @@ def crisis_plan(
         severities=dict.fromkeys(Severity, "everybody"),
         cadence=dict.fromkeys(Severity, cadence),
         situations={
-            "SHOP_DOWN": Situation(title="Shop down", severity=Severity.SEV1, runbook="outage"),
+            "SHOP_DOWN": Situation(title="Shop down", severity=Severity.SEV1, runbook="outage", area=area),
             "DRILL": Situation(title="Drill", severity=Severity.SEV1, runbook="outage", drill=True),
         },
         integrations=(monitor,),
@@ -160,11 +196,11 @@ def crisis_plan(
     )
 
 
-def everybody(*others: Contact) -> Directory:
+def everybody(*others: Contact, **more: Any) -> Directory:
     """Ana, Bob, Cleo and Dora, each with SMS and voice; a contact of the same id takes a person's place."""
     known = {each.id: each for each in (someone("ana"), someone("bob"), someone("cleo"), someone("dora"))}
     known.update({each.id: each for each in others})
-    return Directory(contacts=tuple(known.values()))
+    return Directory(contacts=tuple(known.values()), **more)
 
 
 def minutes(count: float) -> timedelta:

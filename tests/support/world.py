@@ -131,7 +131,8 @@ class Phone:
     def takes(self, row: OutboxRow) -> PageFailure | None:
         """What becomes of a message that is handed to the provider for this telephone."""
         ring = Ring(self.world.now, row)
-        failure = self.trouble.get(row.channel) or self.trouble.get("any")
+        told = (row.channel, row.provider or "", "any")
+        failure = next((self.trouble[each] for each in told if each in self.trouble), None)
         if row.kind != "page":
             self.told.append(ring)
             return None
@@ -277,11 +278,19 @@ class World:
         self._settle()
         return heard[0]
 
-    def declares(self, title: str = "Shop down", severity: Severity = Severity.SEV1, *, drill: bool = False) -> str:
+    def declares(
+        self,
+        title: str = "Shop down",
+        severity: Severity = Severity.SEV1,
+        *,
+        drill: bool = False,
+        implicated: tuple[str, ...] = (),
+    ) -> str:
         """A person declares an incident; its id."""
 
         def make(new_id: str) -> c.Declare:
-            return c.Declare(new_id, title, severity, "SHOP_DOWN", self.book.version, "person:ana", drill)
+            version = self.book.version
+            return c.Declare(new_id, title, severity, "SHOP_DOWN", version, "person:ana", drill, implicated=implicated)
 
         change = self.database.write_now(lambda tx: self.door.declare(tx, self.now, make))
         self._settle()

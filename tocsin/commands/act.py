@@ -16,6 +16,9 @@ _severities = click.Choice([each.value for each in Severity], case_sensitive=Fal
 @click.option("--area", help="If not as the plan says.")
 @click.option("--drill", is_flag=True, help="An exercise: reaches only people who agreed to drills.")
 @click.option("--because", multiple=True, help="What you know; may be given again.")
+@click.option(
+    "--implicated", multiple=True, metavar="CONTACT", help="Whom it is about: they and their reports are left out."
+)
 @by_somebody
 def declare(
     desk: Desk,
@@ -25,6 +28,7 @@ def declare(
     area: str | None,
     drill: bool,
     because: tuple[str, ...],
+    implicated: tuple[str, ...],
 ) -> None:
     """Declare an incident; the first people are paged at once.
 
@@ -38,6 +42,7 @@ def declare(
         "area": area,
         "drill": drill,
         "because": list(because),
+        "implicated": list(implicated) or None,
     }
     given = {name: value for name, value in asked.items() if value is not None}
     desk.say(desk.client.ask(Request("POST", "/api/v1/incidents", _reply, body=given)))
@@ -82,6 +87,54 @@ def escalate(desk: Desk, incident: str, escalation: str | None) -> None:
 def page(desk: Desk, incident: str, contacts: tuple[str, ...], because: str) -> None:
     """Page somebody now: ids (ruth) or roles (role:legal)."""
     desk.say(desk.client.ask(command(incident, "page", by=desk.by, contacts=list(contacts), because=because)))
+
+
+@click.command()
+@the_incident
+@click.argument("contacts", nargs=-1, required=True, metavar="CONTACT...")
+@click.option("--because", required=True, help="What they have to do with it.")
+@by_somebody
+def implicate(desk: Desk, incident: str, contacts: tuple[str, ...], because: str) -> None:
+    """Leave somebody out: they and everybody who reports to them are neither called nor told."""
+    desk.say(desk.client.ask(command(incident, "implicate", by=desk.by, contacts=list(contacts), because=because)))
+
+
+@click.command()
+@the_incident
+@click.argument("to", nargs=-1, required=True, metavar="CONTACT...")
+@click.option("--question", "text", required=True, help="One question that yes or no answers.")
+@click.option("--about", type=click.Choice(["money", "text", "other"]), default="other", help="What a yes approves.")
+@click.option("--expires", metavar="30m", default="30m", help="How long the question stands.")
+@click.option(
+    "--if-silent", type=click.Choice(["no", "yes"]), default="no", help="What silence means; never yes for money, text."
+)
+@by_somebody
+def ask(desk: Desk, incident: str, to: tuple[str, ...], text: str, about: str, expires: str, if_silent: str) -> None:
+    """Ask an executive one question: a page that is answered Y, N or CALL.
+
+    tocsin ask INC-7 leon sofia --question "Close all shops until noon?" --expires 20m
+    """
+    asked = command(
+        incident,
+        "ask",
+        by=desk.by,
+        to=list(to),
+        text=text,
+        about=about,
+        expires_in=expires,
+        if_silent=if_silent,
+    )
+    desk.say(desk.client.ask(asked))
+
+
+@click.command()
+@the_incident
+@click.argument("said", type=click.Choice(["yes", "no", "call"]), metavar="yes|no|call")
+@click.option("--question", help="Which question; default the one you were asked last.")
+@by_somebody
+def answer(desk: Desk, incident: str, said: str, question: str | None) -> None:
+    """Answer the question that you were asked; call means that you want to talk first."""
+    desk.say(desk.client.ask(command(incident, "answer", by=desk.by, answer=said, question=question, channel="cli")))
 
 
 @click.command()
@@ -173,5 +226,21 @@ def replan(desk: Desk, incident: str, because: str) -> None:
 
 COMMANDS: dict[str, click.Command] = {
     each.name or "": each
-    for each in (declare, ack, hand_on, escalate, page, handover, severity, step, note, update, merge, replan)
+    for each in (
+        declare,
+        ack,
+        hand_on,
+        escalate,
+        page,
+        implicate,
+        ask,
+        answer,
+        handover,
+        severity,
+        step,
+        note,
+        update,
+        merge,
+        replan,
+    )
 }

@@ -80,6 +80,7 @@ async def declare(engine: EngineHere, order: o.DeclareOrder) -> dict[str, Any]:
         area=order.area,
         drill=order.drill,
         because=order.because,
+        implicated=order.implicated,
         command_id=order.command_id,
     )
     return {"sentence": sentence, "incident": await engine.show(incident_id)}
@@ -151,6 +152,19 @@ def _maker(  # noqa: C901, PLR0912 - one line an order
             made = c.Pass(contact, order.command == "escalate", escalation=order.escalation)
         case o.PageOrder():
             made = c.PagePeople(tuple(engine.known_contact(each).id for each in order.contacts), order.because, by)
+        case o.ImplicateOrder():
+            return engine.implicate(order.contacts, order.because, by)
+        case o.AskOrder():
+            return engine.ask(
+                order.to,
+                order.text,
+                about=order.about,
+                expires_in=order.expires_in,
+                if_silent=order.if_silent,
+                by=by,
+            )
+        case o.AnswerOrder():
+            return engine.say(contact, order.answer, order.channel, question=order.question)
         case o.HandoverOrder():
             made = c.HandOver(engine.known_contact(order.to).id, order.note, by)
         case o.SeverityOrder():

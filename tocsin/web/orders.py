@@ -1,9 +1,11 @@
 """The commands of `POST /api/v1/incidents/{id}/commands`, as strict models: one a verb, told apart by `command`."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from contacts.addresses import ChannelKind
 from incidents.durations import Duration
 from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
@@ -37,6 +39,34 @@ class PageOrder(_Order):
     command: Literal["page"]
     contacts: Annotated[tuple[By, ...], Field(min_length=1, max_length=50)]
     because: _Words
+
+
+class ImplicateOrder(_Order):
+    """These people and everybody who reports to them leave every ladder of the incident."""
+
+    command: Literal["implicate"]
+    contacts: Annotated[tuple[By, ...], Field(min_length=1, max_length=50)]
+    because: _Words
+
+
+class AskOrder(_Order):
+    """An executive decision page. Silence never approves money or text."""
+
+    command: Literal["ask"]
+    to: Annotated[tuple[By, ...], Field(min_length=1, max_length=20)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    about: Literal["money", "text", "other"] = "other"
+    expires_in: Duration = timedelta(minutes=30)
+    if_silent: Literal["no", "yes"] = "no"
+
+
+class AnswerOrder(_Order):
+    """Yes, no, or call me first."""
+
+    command: Literal["answer"]
+    answer: Literal["yes", "no", "call"]
+    question: _Line | None = None
+    channel: Literal["cli", "web", "api"] = "api"
 
 
 class HandoverOrder(_Order):
@@ -144,6 +174,9 @@ Order = Annotated[
     AcknowledgeOrder
     | PassOrder
     | PageOrder
+    | ImplicateOrder
+    | AskOrder
+    | AnswerOrder
     | HandoverOrder
     | SeverityOrder
     | StepDoneOrder
@@ -176,6 +209,8 @@ class DeclareOrder(BaseModel):
     drill: bool = False
     by: By
     because: Annotated[tuple[_Words, ...], Field(max_length=20)] = ()
+    implicated: Annotated[tuple[By, ...], Field(max_length=20)] = ()
+    """Who has to do with what happened: they and those who report to them are left out."""
     command_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
 
 
@@ -183,7 +218,7 @@ class TestPageOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     contact: By
-    channel: Literal["console", "sms", "voice", "slack"] | None = None
+    channel: ChannelKind | None = None
 
 
 class BackupOrder(BaseModel):
