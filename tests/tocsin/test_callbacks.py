@@ -3,6 +3,7 @@
 import io
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,9 +13,13 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from contacts.directory import Directory
+from engine.bundles import bundle_row
 from engine.clock import SystemClock
 from engine.services import Engine, EngineConfig
+from incidents import commands as c
+from notifications.channel import Answer
 from notifications.channels import ChannelSettings
+from storage import outbox
 from storage.database import Tx
 from tests.support.real_engine import Person, PlanFiles, rung
 from tocsin.web.app import build_app
@@ -112,28 +117,141 @@ async def test_of_two_people_with_one_duty_telephone_the_one_who_was_paged_answe
 async def test_who_names_an_incident_that_they_were_not_paged_for_answers_as_themselves(engine, writes):
     incident = await declared(engine)
 
-    assert await writes(OTHER, "1a") == "You have taken charge of INC-1."
+    assert await writes(OTHER, "ack 1") == "You have taken charge of INC-1."
 
     assert "dora" in str(await commander(engine, incident)).lower()
 
 
-@pytest.mark.parametrize(("text", "listed"), [("a", "1a or 2a"), ("pass", "1p or 2p"), ("resolved", "1c or 2c")])
-async def test_an_answer_that_could_be_for_two_incidents_is_asked_which_one(engine, writes, text, listed):
-    first, second = await declared(engine), await declared(engine, "Payments down")
-    before = [(await engine.show(each))["timeline"] for each in (first, second)]
-
-    assert await writes(DUTY, text) == f"Which one? Reply {listed}."
-
-    assert [(await engine.show(each))["timeline"] for each in (first, second)] == before
-    assert await writes(DUTY, "1a") == "You have taken charge of INC-1."
-
-
-async def test_an_answer_is_for_the_last_page_when_the_other_incident_is_long_ago(engine, writes, clock):
-    await declared(engine)
-    clock.ahead = timedelta(minutes=31)
+async def test_a_bare_letter_is_for_the_latest_message_to_that_phone(engine, writes):
+    first = await declared(engine)
     await declared(engine, "Payments down")
 
     assert await writes(DUTY, "a") == "You have taken charge of INC-2."
+    assert await commander(engine, first) is None
+
+
+async def test_each_incident_has_a_small_code_of_its_own_on_that_phone(engine, writes):
+    for title in ("Shop down", "Payments down"):
+        await declared(engine, title)
+    texts = engine.database.read_now(lambda tx: [row[0] for row in tx.all("SELECT text FROM outbox ORDER BY rowid")])
+    assert ["Reply 1a" in texts[0], "Reply 2a" in texts[1]] == [True, True]
+
+    assert await writes(DUTY, "2a") == "You have taken charge of INC-2."
+    assert await writes(DUTY, "1e") == "INC-1 is escalated: the next person is being called."
+    assert await writes(DUTY, "9a") == "Code 9 means nothing on this phone. Nothing was changed."
+
+
+async def test_a_code_is_free_again_when_its_incident_has_ended(engine, writes):
+    first = await declared(engine)
+    await engine.command(first, lambda _incident, _now: c.StandDown("a false alarm", "person:dora"))
+    await declared(engine, "Payments down")
+
+    assert await writes(DUTY, "1a") == "You have taken charge of INC-2."
+
+
+async def test_resolving_by_sms_says_what_is_missing_to_close(engine, writes):
+    await declared(engine)
+
+    assert (await writes(DUTY, "1c") or "").startswith("INC-1 resolved. To close: ")
+
+
+async def test_stop_takes_the_number_out_and_calls_the_next_person_at_once(engine, writes):
+    incident = await declared(engine)
+
+    assert "gets no more pages" in (await writes(DUTY, "STOP") or "")
+
+    assert [page["contact"] for page in (await engine.show(incident))["pages"]] == ["bob", "dora"]
+    [(address, owner, _, because)] = engine.numbers.out()
+    assert (address, owner.id, because) == (DUTY, "ana", "its owner wrote STOP")
+    second = await declared(engine, "Payments down")
+    assert [page["contact"] for page in (await engine.show(second))["pages"]] == ["dora"]
+
+
+async def test_a_number_that_was_stopped_is_still_out_after_a_restart_and_start_puts_it_back(engine, writes):
+    await writes(DUTY, "Stop")
+    engine.book.surround(replace(engine.book.live, out=frozenset()))
+    engine.numbers.load()
+    assert engine.book.live.out == {DUTY}
+
+    assert await writes(DUTY, "START") == "This number gets pages from Tocsin again."
+
+    assert engine.numbers.out() == []
+    incident = await declared(engine)
+    assert [page["contact"] for page in (await engine.show(incident))["pages"]] == ["bob"]
+
+
+async def test_a_stranger_cannot_take_a_number_out(engine, writes):
+    assert await writes("+12025550199", "STOP") is None
+    assert engine.numbers.out() == []
+
+
+async def test_a_machine_that_answers_us_is_not_told_for_ever_that_it_was_not_understood(engine, writes):
+    await declared(engine)
+    replies = [await writes(DUTY, "I am out of the office") for _ in range(7)]
+    assert [reply is not None for reply in replies] == [True] * 5 + [False] * 2
+    assert await writes(DUTY, "1a") == "You have taken charge of INC-1."
+    assert await writes(DUTY, "thanks!") is not None
+
+
+async def test_a_question_is_answered_by_one_letter(engine, writes, asks):
+    incident = await declared(engine)
+    await writes(DUTY, "1a")
+    ask = engine.ask(
+        ["dora"], "Close?", about="other", expires_in=timedelta(minutes=9), if_silent="no", by="person:bob"
+    )
+    await engine.command(incident, ask)
+    await sends_everything(engine)
+
+    assert await writes(OTHER, "a") == "INC-1 asks you a question: answer yes, no or call."
+    assert await writes(OTHER, "y") == "INC-1: you said yes."
+    assert (await engine.show(incident))["questions"][0]["answer"] == "yes"
+
+
+async def test_a_question_on_the_telephone_has_keys_of_its_own(engine, asks):
+    incident = await declared(engine)
+    await engine.answer(Answer("acknowledge", incident=incident), engine.known_contact("bob"), incident, "cli")
+    ask = engine.ask(
+        ["dora"], "Close?", about="other", expires_in=timedelta(minutes=9), if_silent="no", by="person:bob"
+    )
+    await engine.command(incident, ask)
+    page = (await engine.show(incident))["pages"][-1]["message_id"]
+
+    heard = await asks(f"/twilio/voice/{page}", {"CallSid": "CA1", "To": OTHER})
+    assert "Press 1 for yes, 2 for no" in ElementTree.tostring(heard, encoding="unicode")
+    said = await asks(f"/twilio/gather/{page}", {"CallSid": "CA1", "Digits": "4", "To": OTHER})
+    assert "That key does nothing here." in ElementTree.tostring(said, encoding="unicode")
+    said = await asks(f"/twilio/gather/{page}", {"CallSid": "CA1", "Digits": "2", "To": OTHER})
+    assert said.findtext("Say") == "INC-1: you said no. Nothing is approved."
+
+
+async def test_one_code_answers_for_all_the_incidents_that_were_told_together(engine, writes):
+    for title in ("Shop down", "Payments down"):
+        await declared(engine, title)
+    rows = engine.database.read_now(lambda tx: outbox.of_incident(tx, "INC-1") + outbox.of_incident(tx, "INC-2"))
+    whole = await engine.database.write(lambda tx: bundle_row(tx, rows, engine.clock.now()))
+    waiting = [row.message_id for row in rows]
+
+    def together(tx: Tx) -> None:
+        tx.execute("UPDATE outbox SET state = 'pending'")
+        assert outbox.bundle(tx, whole, waiting, whole.created_at) == 2
+        tx.execute("UPDATE outbox SET state = 'sent' WHERE kind = 'bundle'")
+
+    await engine.database.write(together)
+    assert "Reply 100aa take all" in whole.text
+
+    said = await writes(DUTY, "100aa")
+
+    assert said == "You have taken charge of INC-1. You have taken charge of INC-2."
+
+
+async def test_a_code_that_came_by_sms_proves_the_number_when_it_is_written_back(engine, writes):
+    await engine.numbers.ask_for_proof("sms", OTHER, "dora", "123456")
+
+    assert await writes(OTHER, "999999") == "'999999' is no code of the last three days; ask for a new one."
+    assert await writes(OTHER, " 123456 ") == "Thank you: Tocsin reaches you here."
+    dora = engine.known_contact("dora")
+    assert engine.directory.is_proven(dora.channels[0], engine.clock.now().date())
+    assert "no code" in (await writes(OTHER, "123456") or "")
 
 
 async def test_thanks_after_word_of_tocsins_own_trouble_are_not_understood_and_break_nothing(engine, writes):
@@ -156,7 +274,7 @@ async def test_who_has_given_the_duty_telephone_back_is_not_who_answers_on_it(en
     next(each for each in elsewhere["contacts"] if each["id"] == "bob")["channels"] = [{"kind": "sms", "to": OTHER}]
     engine.book.activate(engine.book.version, engine.book.plan, Directory.model_validate(elsewhere))
 
-    await writes(DUTY, "1a")
+    await writes(DUTY, "ack 1")
 
     assert "ana" in str(await commander(engine, incident)).lower()
 
