@@ -85,6 +85,15 @@ def test_the_words_that_a_page_asks_for_are_understood():
         assert [understood(word)[0] for word in words] == ["acknowledge", "pass", "escalate", "resolve"]
 
 
+def test_a_question_by_mail_is_answered_by_a_word_too():
+    for language, offered in (("en", "yes, no or call"), ("es", "sí, no o llamar")):
+        asked = replace(FACTS, question="Pay 20 euros each?", reader=Reader(language))
+        text = page_text(ChannelKind.EMAIL, asked)
+        assert "Pay 20 euros each?" in text
+        assert f": {offered}." in text
+        assert [understood(word)[0] for word in re.split(r", | or | o ", offered)] == ["yes", "no", "call"]
+
+
 def test_a_test_page_asks_for_no_answer():
     text = page_text(ChannelKind.EMAIL, replace(FACTS, incident="TEST"))
 
