@@ -1,6 +1,7 @@
 """Who may decide what, up to how much (domain.md 4.3). Pure."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -35,6 +36,51 @@ def who_can(
         if _can_be_asked(directory, contact, about)
     ]
     return tuple(contact for *_, contact in sorted(able, key=lambda each: each[:2]))
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Somebody with a grant for an action who cannot be asked for it now, and why, as the end of a sentence."""
+
+    contact: Contact
+    because: str
+
+
+def grant_for(
+    contact: Contact, action: Action, amount: Money | None, area: str | None, now: datetime, *, count: int = 1
+) -> Authority | None:
+    """The grant by which they may: the smallest that covers it, or None."""
+    return next(iter(_covering(contact, action, amount, count, area, now)), None)
+
+
+def left_out(
+    directory: Directory, action: Action, amount: Money | None, area: str | None, now: datetime, *, count: int = 1
+) -> tuple[LeftOut, ...]:
+    """Who has a grant for this action and is not among `who_can`, in the order of the file, with the reason."""
+    able = {each.id for each in who_can(directory, action, amount, area, now, count=count)}
+    occasion = Occasion(now, area=area)
+    found: list[LeftOut] = []
+    for contact in directory.contacts:
+        grants = [each for each in contact.authority if each.may == action]
+        if not grants or contact.id in able:
+            continue
+        if _covering(contact, action, amount, count, area, now):
+            found.append(LeftOut(contact, "; ".join(directory.resolve(contact.id, occasion).because)))
+        else:
+            found.append(LeftOut(contact, "; ".join(_too_little(each, amount, count, area, now) for each in grants)))
+    return tuple(found)
+
+
+def _too_little(grant: Authority, amount: Money | None, count: int, area: str | None, now: datetime) -> str:
+    """Why this grant does not cover it."""
+    if not grant.in_force(now):
+        return f"the grant ended on {grant.until:%Y-%m-%d %H:%M} UTC"
+    if grant.areas and area not in grant.areas:
+        return f"the grant is only for {', '.join(grant.areas)}"
+    limits = [each for each in (grant.per_customer, grant.total) if each is not None]
+    if amount is not None and any(each.currency != amount.currency for each in limits):
+        return f"the grant is in {limits[0].currency}, not in {amount.currency}"
+    return f"the grant is too small: {describe(grant)}"
 
 
 def covering_authority(

@@ -33,6 +33,7 @@ from engine.pager import Pager
 from engine.presence import Presence
 from engine.subscriptions import BrowserSubscriptions, with_push_key
 from engine.tick import Tick
+from engine.verification import Verification
 from engine.view import incident_view
 from incidents import commands as c
 from incidents import events as e
@@ -186,6 +187,9 @@ class Engine:
         )
         self.numbers = Numbers(self.database, self.door, self.book, self.clock, self.publish)
         self.numbers.load()
+        self.verification = Verification(
+            self.database, self.book, self.clock, self.numbers, self.epoch, self.channels, self.pager.nudge
+        )
         self.tick = Tick(self)
 
     async def start(self) -> None:

@@ -5,7 +5,15 @@ from typing import Literal
 from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
-from notifications.wording import Language, nobody_pressed, question_menu, voice_menu, wrong_key
+from notifications.wording import (
+    Language,
+    nobody_pressed,
+    nothing_confirmed,
+    proof_menu,
+    question_menu,
+    voice_menu,
+    wrong_key,
+)
 
 ATTEMPTS = 3
 """How often the menu is offered to somebody who presses nothing, or a wrong key."""
@@ -31,7 +39,7 @@ def ask(
     if is_machine(answered_by):
         document.say(text, language=_VOICE[language], loop=2)
     else:
-        _offer(document, [text], language, action, attempt, question)
+        _offer(document, [text, _menu(language, question)], language, action, attempt)
     return str(document)
 
 
@@ -48,7 +56,20 @@ def ask_again(
         document.say(" ".join([*opening, nobody_pressed(language)]), language=_VOICE[language])
         document.hangup()
     else:
-        _offer(document, [*opening, text], language, action, attempt + 1, question)
+        _offer(document, [*opening, text, _menu(language, question)], language, action, attempt + 1)
+    return str(document)
+
+
+def ask_for_proof(
+    text: str, language: Language, action: str, *, answered_by: str | None = None, attempt: int = 1
+) -> str:
+    """A verification call: the code and one key to confirm it. A machine is not told the code."""
+    document = VoiceResponse()
+    if is_machine(answered_by) or attempt > ATTEMPTS:
+        document.say(nothing_confirmed(language), language=_VOICE[language])
+        document.hangup()
+    else:
+        _offer(document, [text, proof_menu(language)], language, action, attempt)
     return str(document)
 
 
@@ -80,9 +101,11 @@ def is_machine(answered_by: str | None) -> bool:
     return answered_by is not None and (answered_by.startswith("machine") or answered_by == "fax")
 
 
-def _offer(
-    document: VoiceResponse, sentences: list[str], language: Language, action: str, attempt: int, question: bool
-) -> None:
+def _menu(language: Language, question: bool) -> str:
+    return question_menu(language) if question else voice_menu(language)
+
+
+def _offer(document: VoiceResponse, sentences: list[str], language: Language, action: str, attempt: int) -> None:
     # actionOnEmptyResult: without it silence falls through to the end of the document and the call just ends.
     # https://www.twilio.com/docs/voice/twiml/gather#actiononemptyresult
     gather = Gather(
@@ -94,7 +117,6 @@ def _offer(
         method="POST",
         action_on_empty_result=True,
     )
-    menu = question_menu(language) if question else voice_menu(language)
-    for sentence in [*sentences, menu]:
+    for sentence in sentences:
         gather.say(sentence, language=_VOICE[language])
     document.append(gather)

@@ -499,9 +499,37 @@ def verification_text(code: str, reader: Reader) -> str:
     spelled = " ".join(code)
     return _choose(
         reader.language,
-        f"Tocsin checks that it can reach you here. Your code is {spelled}. Answer with it, or tell it to whoever asked.",
-        f"Tocsin comprueba que puede localizarle aquí. Su código es {spelled}. Responda con él, o dígaselo a quien se lo pida.",
+        f"Tocsin checks that it can reach you here. Your code is {spelled}. "
+        "Answer with it, or tell it to whoever asked.",
+        f"Tocsin comprueba que puede localizarle aquí. Su código es {spelled}. "
+        "Responda con él, o dígaselo a quien se lo pida.",
     )
+
+
+def verification_spoken(code: str, reader: Reader) -> str:
+    """The same in a call: the code twice, a digit at a time."""
+    slowly = ", ".join(code)
+    return _choose(
+        reader.language,
+        "This is the Tocsin crisis line, checking that it can reach you. Nothing is wrong. "
+        f"Your code is: {slowly}. Once more: {slowly}.",
+        "Esta es la línea de crisis Tocsin, que comprueba que puede localizarle. No pasa nada. "
+        f"Su código es: {slowly}. Otra vez: {slowly}.",
+    )
+
+
+def proof_menu(language: Language) -> str:
+    """What a verification call offers. One key: whoever presses it has the telephone in their hand."""
+    return _choose(
+        language,
+        "Press 4 to confirm that this reaches you, or star to hear this again.",
+        "Pulse 4 para confirmar que le localizamos aquí, o asterisco para repetir.",
+    )
+
+
+def nothing_confirmed(language: Language) -> str:
+    """The last words of a verification call that proved nothing: silence, or a machine."""
+    return _choose(language, "Nothing was confirmed. Goodbye.", "No se ha confirmado nada. Adiós.")
 
 
 def address_is_proven(reader: Reader) -> str:

@@ -19,7 +19,7 @@ from engine.services import Engine, EngineConfig
 from incidents import commands as c
 from notifications.channel import Answer
 from notifications.channels import ChannelSettings
-from storage import outbox
+from storage import numbers, outbox
 from storage.database import Tx
 from tests.support.real_engine import Person, PlanFiles, rung
 from tocsin.web.app import build_app
@@ -245,7 +245,8 @@ async def test_one_code_answers_for_all_the_incidents_that_were_told_together(en
 
 
 async def test_a_code_that_came_by_sms_proves_the_number_when_it_is_written_back(engine, writes):
-    await engine.numbers.ask_for_proof("sms", OTHER, "dora", "123456")
+    now = engine.clock.now().timestamp()
+    await engine.database.write(lambda tx: numbers.ask_for_proof(tx, "sms", OTHER, "dora", "123456", now))
 
     assert await writes(OTHER, "999999") == "'999999' is no code of the last three days; ask for a new one."
     assert await writes(OTHER, " 123456 ") == "Thank you: Tocsin reaches you here."

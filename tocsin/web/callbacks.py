@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote
 from contacts.directory import Contact
 from engine.compose import reader_of
 from engine.services import Engine
+from engine.verification import VERIFY
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from notifications.channel import Answer
@@ -95,6 +96,9 @@ class _Twilio:
 
     async def _voice(self, row: OutboxRow, form: dict[str, str]) -> Reply:
         await self._engine.report(self._webhooks.pick_up_report(row.message_id, form))
+        if row.incident_id == VERIFY:
+            answered_by = form.get("AnsweredBy")
+            return _xml(self._twiml.ask_for_proof(row.text, _language(row), self._action(row), answered_by=answered_by))
         document = self._twiml.ask(
             row.text,
             _language(row),
@@ -105,6 +109,8 @@ class _Twilio:
         return _xml(document)
 
     async def _gather(self, row: OutboxRow, form: dict[str, str], attempt: int) -> str:
+        if row.incident_id == VERIFY:
+            return await self._proof_by_key(row, form, attempt)
         question = _asks_a_question(row)
         answer = self._webhooks.key_answer(row.message_id, form, attempt, question=question)
         language, action = _language(row), self._action(row)
@@ -145,7 +151,7 @@ class _Twilio:
             await numbers.put_back(sender)
             return number_is_back(reader)
         if said.code is None and said.incident is None and numbers.is_code(form.get("Body", "")):
-            return await self._proof(form.get("Body", ""), reader)
+            return await self._proof(form.get("Body", ""), sender, reader)
         incidents = await self._meant(said, sender, row)
         if said.verb in ("unknown", "repeat") or not incidents:
             return self._puzzled(sender, said, row, reader)
@@ -185,9 +191,18 @@ class _Twilio:
         await self._engine.numbers.take_out(sender, "its owner wrote STOP")
         return number_is_out(reader_of(contact))
 
-    async def _proof(self, code: str, reader: Reader) -> str:
+    async def _proof_by_key(self, row: OutboxRow, form: dict[str, str], attempt: int) -> str:
+        """Who presses the key in a verification call has the telephone in their hand."""
+        language, key = _language(row), self._webhooks.key_answer(row.message_id, form, attempt).verb
+        contact = self._engine.directory.contact(row.contact)
+        if key == "acknowledge" and contact is not None and await self._engine.verification.confirm_call(row):
+            return self._twiml.say(address_is_proven(reader_of(contact)), language)
+        again = attempt if key == "repeat" else attempt + 1
+        return self._twiml.ask_for_proof(row.text, language, self._action(row), attempt=again)
+
+    async def _proof(self, code: str, sender: str, reader: Reader) -> str:
         try:
-            await self._engine.numbers.prove(code)
+            await self._engine.verification.confirm(code, sender)
         except CommandRefused as error:
             return str(error)
         return address_is_proven(reader)
