@@ -17,7 +17,7 @@ from notifications.email import EmailChannel, compose, split, without_addresses
 from notifications.email_account import EmailAccount, Security
 from notifications.email_tokens import MailAddresses, MailToken, is_return_path, tokens_in
 from notifications.inbound import understood
-from notifications.wording import PageFacts, Reader, mail_answer, message_code, notice_text, page_text
+from notifications.wording import Language, PageFacts, Reader, mail_answer, message_code, notice_text, page_text
 from tests.support.counterparties import free_port
 from tests.support.mail_servers import MailServers
 
@@ -77,7 +77,8 @@ def test_a_page_by_mail_speaks_spanish_marks_a_drill_and_says_when_no_answer_can
 
 
 def test_the_words_that_a_page_asks_for_are_understood():
-    for language in ("en", "es"):
+    languages: tuple[Language, ...] = ("en", "es")
+    for language in languages:
         text = page_text(ChannelKind.EMAIL, replace(FACTS, reader=Reader(language)))
         offered = re.search(r"(?:first line|primera línea): (.*)\.\n", text)
         assert offered is not None
@@ -86,7 +87,8 @@ def test_the_words_that_a_page_asks_for_are_understood():
 
 
 def test_a_question_by_mail_is_answered_by_a_word_too():
-    for language, offered in (("en", "yes, no or call"), ("es", "sí, no o llamar")):
+    offers: dict[Language, str] = {"en": "yes, no or call", "es": "sí, no o llamar"}
+    for language, offered in offers.items():
         asked = replace(FACTS, question="Pay 20 euros each?", reader=Reader(language))
         text = page_text(ChannelKind.EMAIL, asked)
         assert "Pay 20 euros each?" in text
