@@ -364,6 +364,21 @@ def link(incident: str, contact: str, purpose: str = "answer") -> Request[str]:
     return Request("GET", f"{_incident(incident)}/link", lambda answer: str(answer["url"]), query=query)
 
 
+def schedules() -> Request[list[dict[str, Any]]]:
+    """Who is on duty now and next, gaps, and trouble with calendars; one object a schedule."""
+    return Request("GET", "/api/v1/schedules", lambda answer: list(answer["schedules"]))
+
+
+def schedule_calendar(schedule: str, weeks: int) -> Request[str]:
+    """The schedule as iCalendar text."""
+    return Request("GET", f"/api/v1/schedules/{_part(schedule)}.ics", str, query={"weeks": weeks})
+
+
+def schedule_link(schedule: str) -> Request[str]:
+    """A signed address of the schedule for calendar programs."""
+    return Request("GET", f"/api/v1/schedules/{_part(schedule)}/link", lambda answer: str(answer["url"]))
+
+
 def status() -> Request[dict[str, Any]]:
     return Request("GET", "/api/v1/status", _read_as_it_is)
 
@@ -511,6 +526,8 @@ def _answer(request: Request[T], address: Address, status: int, headers: Mapping
     if status == 204:
         return request.read({})
     try:
+        if status < 400 and (headers.get("Content-Type") or "").startswith("text/calendar"):
+            return request.read(content.decode())
         answer: Any = json.loads(content) if content else {}
         if status < 400:
             return request.read(answer)
