@@ -102,6 +102,10 @@ class PlanFiles:
     operators: Sequence[str] = ()
     publications: Sequence[Mapping[str, str]] = ()
     update_every: str | None = None
+    more_contacts: Mapping[str, Any] = field(default_factory=dict)
+    """What else stands in contacts.yaml: roles, schedules, providers, paging."""
+    more_people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Contact id -> what else stands in their entry."""
 
     def write(self, folder: Path) -> Path:
         """JSON is YAML: no quoting to get wrong."""
@@ -112,12 +116,12 @@ class PlanFiles:
         return folder
 
     def _contacts(self) -> dict[str, Any]:
-        entries = [each.entry() for each in self.people]
+        entries = [{**each.entry(), **self.more_people.get(each.id, {})} for each in self.people]
         if not any("authority" in each for each in entries):
             # Somebody has to be able to decide what customers get, or no plan is accepted.
             paying = Person(self.last[0], {}, may_pay=(500, 50_000)).entry()["authority"]
             next(each for each in entries if each["id"] == self.last[0])["authority"] = paying
-        return {"contacts": entries, "roles": []}
+        return {"contacts": entries, "roles": [], **self.more_contacts}
 
     def _plan(self) -> dict[str, Any]:
         severities = ("SEV1", "SEV2", "SEV3", "SEV4")
