@@ -18,6 +18,7 @@ from contacts.directory import Contact, Directory
 from engine.answers import sentence_for
 from engine.book import PlanBook
 from engine.briefing import Briefing, brief
+from engine.calendars import Calendars
 from engine.clock import Clock, random_token
 from engine.compose import Composer, digest
 from engine.door import Change, Door, Performed
@@ -191,6 +192,9 @@ class Engine:
             self.database, self.book, self.clock, self.numbers, self.epoch, self.channels, self.pager.nudge
         )
         self.tick = Tick(self)
+        self.calendars = Calendars(self.database, self.book, self.clock, self.page_operators, self.tick.nudge)
+        self.calendars.load()
+        self.accompany(self.calendars)
 
     async def start(self) -> None:
         """Take over what an earlier process left, and begin to page."""
@@ -259,6 +263,7 @@ class Engine:
         loaded = await asyncio.to_thread(load_plan, self.config.plan)
         self.plan_trouble = None
         version = await asyncio.to_thread(self._activate, loaded)
+        self.calendars.follow_plan()
         await self.database.write(lambda tx: self._look_again(tx))
         self.tick.nudge()
         return version

@@ -53,6 +53,7 @@ ENTRIES: dict[str, Entry] = {
     "replan": Entry(_ACT, "act", "Let a running incident follow the plan as it is now."),
     "status": Entry(_LOOK, "look", "Open incidents and the state of Tocsin; --watch refreshes."),
     "show": Entry(_LOOK, "look", "Everything about one incident."),
+    "schedules": Entry(_LOOK, "schedules", "Who is on duty, until when, and gaps ahead; export as iCalendar."),
     "summary": Entry(_LOOK, "look", "The executive summary; --send sends it."),
     "link": Entry(_LOOK, "look", "A signed link to an incident's page for one person."),
     "resolve": Entry(_DECIDE, "end", "It works again."),

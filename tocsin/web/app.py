@@ -20,7 +20,7 @@ from incidents.errors import (
     UnknownIncident,
 )
 from storage.database import StorageBroken
-from tocsin.web import api, intake, pages, push
+from tocsin.web import api, intake, pages, push, schedules
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
 from tocsin.web.http import BodyTooLarge, Receive, Reply, Scope, Send, error_reply, read_body, send_reply
@@ -41,7 +41,7 @@ def build_app(engine: Engine) -> ASGIApp:
     """Everything that one engine serves."""
     app = described_app()
     app.state.engine = engine
-    app.router.routes.extend([*pages.routes(engine), *push.routes(engine)])
+    app.router.routes.extend([*pages.routes(engine), *push.routes(engine), *schedules.routes(engine)])
     _errors(app)
     return Front(engine, app)
 
@@ -51,6 +51,7 @@ def described_app() -> FastAPI:
     app = FastAPI(title="Tocsin", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     _routes(app)
     api.include(app)
+    schedules.include(app)
     describe(app)
     return app
 
