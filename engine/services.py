@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol, TextIO
 
-from contacts.addresses import ChannelKind
+from contacts.addresses import PROVIDERS, ChannelKind
 from contacts.authority import covering_authority, describe, who_can_compensate
 from contacts.directory import Contact, Directory
 from engine.answers import sentence_for
@@ -188,8 +188,9 @@ class Engine:
         )
         self.numbers = Numbers(self.database, self.door, self.book, self.clock, self.publish)
         self.numbers.load()
+        carriers = {*((kind, PROVIDERS[kind]) for kind in self.channels), *self.other_channels}
         self.verification = Verification(
-            self.database, self.book, self.clock, self.numbers, self.epoch, self.channels, self.pager.nudge
+            self.database, self.book, self.clock, self.numbers, self.epoch, carriers, self.pager.nudge
         )
         self.tick = Tick(self)
         self.calendars = Calendars(self.database, self.book, self.clock, self.page_operators, self.tick.nudge)

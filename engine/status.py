@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from engine.clock import from_stamp
+from engine.contacts_view import known, standing_view
 from engine.view import stamp
 from storage import log as incident_log
 from storage import outbox
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 async def status_of(engine: "Engine") -> dict[str, Any]:
     """The engine's own state as JSON values. Reads only."""
     now = engine.clock.monotonic()
-    open_by_severity, rows, quarantined = await engine.database.read(
-        lambda tx: (incident_log.counts(tx), outbox.counts(tx), incident_log.quarantined(tx))
+    open_by_severity, rows, quarantined, beside = await engine.database.read(
+        lambda tx: (incident_log.counts(tx), outbox.counts(tx), incident_log.quarantined(tx), known(tx))
     )
     return {
         "engine": engine.name,
@@ -35,6 +36,7 @@ async def status_of(engine: "Engine") -> dict[str, Any]:
             for kind, channel in engine.channels.items()
         },
         "public_url": engine.config.public_url,
+        "addresses": standing_view(engine.directory, engine.clock.now(), beside),
         "heartbeat": engine.config.heartbeat_url is not None,
         "disk_full": engine.database.disk_full,
         "synchronous": engine.database.synchronous,

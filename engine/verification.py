@@ -4,7 +4,7 @@ Codes are notices: nothing waits for them, and no page waits behind them. Drills
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,6 @@ from engine.clock import Clock, random_digits
 from engine.compose import NOTICE_PRIORITY, digest, reader_of
 from engine.numbers import Numbers
 from incidents.errors import CommandRefused
-from notifications.channel import Channel
 from notifications.wording import message_code, notice_text, verification_spoken, verification_text
 from storage import numbers, outbox
 from storage.database import Database, Tx
@@ -58,16 +57,17 @@ class Verification:
         clock: Clock,
         known: Numbers,
         epoch: int,
-        channels: Mapping[ChannelKind, Channel],
+        carriers: Collection[tuple[ChannelKind, str]],
         nudge: Callable[[], None],
     ) -> None:
-        """`nudge` tells the pager that there is something to send."""
+        """`carriers`: the kinds of channel that this installation has, each with its provider.
+        `nudge` tells the pager that there is something to send."""
         self._database = database
         self._book = book
         self._clock = clock
         self._numbers = known
         self._epoch = epoch
-        self._channels = channels
+        self._carriers = carriers
         self._nudge = nudge
         self._wrong: defaultdict[str, deque[datetime]] = defaultdict(deque)
 
@@ -111,7 +111,7 @@ class Verification:
             key = (each.channel.kind, each.channel.to)
             if each.standing is Standing.OUT:
                 asked.append(Asked(each, Fate.OUT))
-            elif each.kind not in self._channels:
+            elif (each.kind, self._provider(each)) not in self._carriers:
                 asked.append(Asked(each, Fate.NOT_SET_UP))
             elif key in recent:
                 asked.append(Asked(each, Fate.JUST_SENT))
@@ -119,10 +119,13 @@ class Verification:
                 recent.add(key)
                 code = _fresh_code(tx)
                 numbers.ask_for_proof(tx, *key, each.contact.id, code, now.timestamp())
-                rows.append(_row(self._epoch, each, code, now))
+                rows.append(_row(self._epoch, each, self._provider(each), code, now))
                 asked.append(Asked(each, Fate.SENT, rows[-1].message_id))
         outbox.insert(tx, rows)
         return asked
+
+    def _provider(self, address: Address) -> str:
+        return self._book.directory.providers_of(address.kind)[0]
 
     async def confirm(self, code: str, sender: str) -> tuple[str, str, str]:
         """(channel, address, contact) that this code proves. `sender` is where it came from: a number, or `api`.
@@ -165,7 +168,7 @@ def _fresh_code(tx: Tx) -> str:
             return code
 
 
-def _row(epoch: int, address: Address, code: str, now: datetime) -> OutboxRow:
+def _row(epoch: int, address: Address, provider: str, code: str, now: datetime) -> OutboxRow:
     contact, kind, to = address.contact, address.kind, address.channel.to
     message_id = f"{epoch}.{VERIFY}.{contact.id}.{kind}-{digest(to)[:8]}.{int(now.timestamp() * 1000)}"
     words = verification_spoken if kind is ChannelKind.VOICE else verification_text
@@ -187,4 +190,5 @@ def _row(epoch: int, address: Address, code: str, now: datetime) -> OutboxRow:
         due_at=stamp,
         created_at=stamp,
         updated_at=stamp,
+        provider=provider,
     )

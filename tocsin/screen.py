@@ -56,7 +56,7 @@ def status_screen(
 ) -> list[str]:
     """The banner and the open incidents, worst first."""
     incidents = printable(list(incidents))
-    lines = [*_banner(status, now)]
+    lines = [*_banner(status, names, now)]
     if not incidents:
         return [*lines, "", click.style("Nothing is open.", fg="green")]
     for each in sorted(incidents, key=lambda one: (one["severity"], one["declared_at"])):
@@ -72,7 +72,7 @@ def status_screen(
     return lines
 
 
-def _banner(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
+def _banner(status: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> Iterator[str]:
     able = status["can_page"]
     word = click.style("ready to page", fg="green") if able else click.style("CANNOT PAGE", fg="red", bold=True)
     outbox = status["outbox"]
@@ -83,6 +83,19 @@ def _banner(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield click.style(str(status["prefect"]), fg=None if status["workers"] else "yellow")
     if status.get("disk_full"):
         yield click.style("The disk is full: signals are refused, pages go on.", fg="red", bold=True)
+    for line in _addresses(status.get("addresses") or {}, names, now):
+        yield click.style(line, fg="red")
+
+
+def _addresses(standing: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> Iterator[str]:
+    """Where people cannot be reached, or nobody knows whether they can."""
+    for each in standing.get("out", ()):
+        whose = ", ".join(names.get(contact, contact) for contact in each["contacts"]) or "nobody in contacts.yaml"
+        since = clock(each["since"], now)
+        yield f"{each['address']} ({whose}) is OUT since {since} UTC: {each['because']}"
+    counted = [f"{standing.get(word, 0)} {word}" for word in ("unproven", "expired") if standing.get(word, 0)]
+    if counted:
+        yield f"Addresses without proof: {', '.join(counted)} (tocsin contacts verify)"
 
 
 def _strip(view: Mapping[str, Any]) -> str:

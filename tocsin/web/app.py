@@ -20,7 +20,7 @@ from incidents.errors import (
     UnknownIncident,
 )
 from storage.database import StorageBroken
-from tocsin.web import api, intake, pages, push, schedules
+from tocsin.web import api, directory, intake, pages, push, schedules
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
 from tocsin.web.http import BodyTooLarge, Receive, Reply, Scope, Send, error_reply, read_body, send_reply
@@ -52,6 +52,7 @@ def described_app() -> FastAPI:
     _routes(app)
     api.include(app)
     schedules.include(app)
+    directory.include(app)
     describe(app)
     return app
 
