@@ -49,8 +49,9 @@ CONNECT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Something that is due, or will be. `kind`: page, skip-rung, open-step, start-escalation, stop-escalation,
-    summary, ask-decision; unknown kinds are kept. `title` is a sentence for people."""
+    """Something that is due, or will be. `kind`: page, tell, skip-rung, no-receipt, open-step, start-escalation,
+    stop-escalation, summary, ask-decision, ask-approval, expire-question; unknown kinds are kept. `title` is a sentence
+    for people."""
 
     key: str
     kind: str
@@ -215,6 +216,9 @@ class IncidentObject(TypedDict):
     resolved_at: NotRequired[str | None]
     confirmed_at: NotRequired[str | None]
     informed_at: NotRequired[str | None]
+    roles: NotRequired[dict[str, str]]
+    questions: NotRequired[list[dict[str, Any]]]
+    escalations: NotRequired[list[dict[str, Any]]]
 
 
 class IncidentLine(TypedDict):

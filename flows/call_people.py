@@ -10,6 +10,14 @@ from flows.visible import Shown, Visible, begin_moves, done, left_open, not_made
 from incidents.state import Status
 
 
+WAITS = {
+    "crew": "somebody takes the role",
+    "question": "an executive answers",
+    "reminder": "whoever took it says that they are on it",
+}
+"""Callings that wait for an answer of their own, and in which words."""
+
+
 def call_people(driver: Driver, look: Look, since: str | None) -> None:
     """Page whoever is due, in the ladder's order, and show the pages that were made without this run.
 
@@ -26,6 +34,10 @@ def call_people(driver: Driver, look: Look, since: str | None) -> None:
         called = look.incident["round"]
         name = f"wait: somebody takes charge (round {called})"
         driver.begin_once(name, partial(wait_for_charge, name, driver, called))
+    for call in look.incident.get("escalations", ()):
+        if call["live"] and call["kind"] in WAITS:
+            waits_for = f"wait: {WAITS[call['kind']]} ({call['id']})"
+            driver.begin_once(waits_for, partial(wait_for_answer, waits_for, driver, call["id"]))
 
 
 @Visible
@@ -49,6 +61,24 @@ async def wait_for_charge(name: str, driver: Driver, called: int) -> Shown:
     """Wait until somebody has taken charge, or nobody is called any more."""
     sentence = await driver.until(lambda incident: who_took_charge(incident, called))
     return done(sentence) if sentence else left_open("nobody has taken charge yet")
+
+
+@Visible
+async def wait_for_answer(name: str, driver: Driver, escalation: str) -> Shown:
+    """Wait until somebody has answered one calling, or its cause has gone."""
+    sentence = await driver.until(lambda incident: how_it_was_answered(incident, escalation))
+    return done(sentence) if sentence else left_open("nobody has answered yet")
+
+
+def how_it_was_answered(incident: IncidentObject, escalation: str) -> str | None:
+    """How one calling ended, as a sentence; None while it goes on."""
+    call = next((each for each in incident.get("escalations", ()) if each["id"] == escalation), None)
+    if call is None or call["live"]:
+        return None if call is not None else "it is gone"
+    question = next((each for each in incident.get("questions", ()) if each["id"] == escalation), None)
+    if question is not None:
+        return f"{question['answered_by']} said {question['answer']}" if question["answer"] else "it expired unanswered"
+    return f"{call['answered_by']} has answered" if call["answered_by"] else "it is not needed any more"
 
 
 def who_took_charge(incident: IncidentObject, called: int) -> str | None:
