@@ -4,6 +4,7 @@ Nothing here decides anything. `passes` moves the clock from one moment at which
 engine's tick go through the door, and hands what the outbox holds to the telephones.
 """
 
+import asyncio
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Self
 from contacts.authority import covering_authority, describe, who_can_compensate
 from contacts.directory import Directory
 from engine.book import PlanBook
+from engine.calendars import Calendars
 from engine.clock import from_stamp
 from engine.compose import Composer
 from engine.door import Change, Door
@@ -215,6 +217,17 @@ class World:
                 log.set_next_due(tx, incident_id, self._stamp)
 
         self.database.write_now(look_again)
+        self._settle()
+
+    def feeds_are_read(self, calendars: Calendars) -> None:
+        """The background has fetched every calendar feed; nobody but it says that anything is to be looked at again."""
+
+        async def refresh() -> None:
+            await calendars.refresh()
+            await asyncio.sleep(0)  # the last commit's own afterthought
+
+        asyncio.run(refresh())
+        self._people = self.book.directory
         self._settle()
 
     @property
