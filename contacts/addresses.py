@@ -1,4 +1,4 @@
-"""Addresses: where a person can be reached, by which kind of channel, over which network. As written in contacts.yaml."""
+"""Addresses: where a person can be reached, by which kind of channel, over which network; as in contacts.yaml."""
 
 from datetime import date
 from enum import StrEnum

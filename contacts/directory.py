@@ -1,4 +1,4 @@
-"""The directory: contacts.yaml as a frozen snapshot. `resolve` says who stands behind a reference of the plan, and when.
+"""The directory: contacts.yaml as a frozen snapshot. `resolve` says who stands behind a reference of the plan now.
 
 A reference is a contact (`ana`), `role:care`, `area:technology`, `area:*` (the incident's own area), `team:payments` or
 `schedule:tech`; `role:care/deputy` and `/second-deputy` name the others of a role or an area.

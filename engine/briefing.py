@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contacts.directory import Directory
-from incidents.state import Incident, StepState, missing_to_close
-from runbooks.next_moves import is_quiet, owed_update_by
+from incidents.state import Incident, StepState, is_quiet, missing_to_close
+from runbooks.next_moves import owed_update_by
 from runbooks.plan import Plan
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from contacts.directory import Directory
 from engine.clock import from_stamp
 from incidents.events import Event
-from incidents.state import Incident, StepState, missing_to_close
+from incidents.state import Incident, StepState, is_quiet, missing_to_close
 from incidents.timeline import sentence
 from runbooks.forecast import forecast
 from runbooks.moves import AskDecision, Move, OpenStep, PageContact, kind_of
-from runbooks.next_moves import is_quiet, owed_update_by
+from runbooks.next_moves import owed_update_by
 from runbooks.plan import Plan
 from storage.log import IncidentRow
 

@@ -273,3 +273,13 @@ def missing_to_close(incident: Incident) -> list[str]:
     if incident.informed_at is None:
         missing.append("The customers have not been told the outcome.")
     return missing
+
+
+def is_quiet(incident: Incident) -> bool:
+    """Whether it recovered by itself and nobody was in charge: open, but nobody is called."""
+    return (
+        incident.status is Status.DECLARED
+        and incident.commander is None
+        and incident.live_round is None
+        and not any(incident.signals.values())
+    )

@@ -2,7 +2,7 @@
 
 An SMS is one segment of GSM-7 at any fill, its last word the message's own code, by which `recover` finds it again.
 Keys are the same everywhere: voice 4 takes charge, 5 escalates, 6 passes, * repeats; SMS `1a`, `1e`, `1p`, `1c`, where
-1 is the incident's code on that phone. A question is answered by 1, 2, 3 on the telephone, `1y`, `1n`, `1call` in an SMS.
+1 is the incident's code on that phone. A question is answered by 1, 2, 3 on the telephone, by SMS `1y`, `1n`, `1call`.
 """
 
 import base64

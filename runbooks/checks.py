@@ -404,7 +404,7 @@ def _paging(plan: Plan, directory: Directory) -> Iterator[Finding]:
             kinds = {each.kind for each in contact.channels}
             fits = any(kind in kinds for beat in beats for kind in beat.by)
             if not fits and severity not in contact.paging and _is_real(contact):
-                said = f"{contact.name} has none of the channels of the {severity} channel ladder: theirs are tried in turn."
+                said = f"{contact.name} has no channel of the {severity} channel ladder: theirs are tried in turn."
                 yield _warning(("contacts", index, "channels"), said)
     for index, contact in enumerate(directory.contacts):
         kinds = {each.kind for each in contact.channels}

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contacts.directory import Contact, Directory, Found, Occasion, Route
+from contacts.directory import Contact, Directory, Found, Occasion, Route, excluded
 from incidents.state import Escalation, Incident, Page
 from runbooks.moves import Move, Moves, PageContact, SkipRung, TellContacts
 from runbooks.plan import Backoff, Repeat, Rung
@@ -252,6 +252,9 @@ def _contact_standing(view: _View, attempts: Sequence[Page], repeat: Repeat | No
         departed = min((page.sent_at for page in attempts if page.sent_at is not None), default=None)
         return Standing(spent_at=view.escalation.passed[latest.contact], departed_at=departed)
     contact = view.directory.contact(latest.contact)
+    if contact is not None and excluded(contact, view.occasion) is not None:
+        # Left out since they were called: whoever comes after them is called at once.
+        return Standing(spent_at=latest.requested_at)
     routes = view.routes(latest.contact)
     beats = () if contact is None else view.directory.beats(contact, view.incident.severity)
     return standing(view.escalation.id, attempts, routes, beats, repeat, view.now)

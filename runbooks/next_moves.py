@@ -5,17 +5,14 @@ Pure: no I/O, no clock. The engine, the flows, `rehearse`, `prove` and `backtest
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Literal
 
-from contacts.authority import who_can_compensate
 from contacts.directory import Directory
 from incidents.events import EscalationKind
-from incidents.state import Escalation, Incident, Proposal, Question, Status, StepState, missing_to_close
-from runbooks.ladder import ladder_moves, named, occasion_of
+from incidents.state import Incident, Status, StepState, is_quiet, missing_to_close
+from runbooks.callings import Timed, crew, escalation_moves, still_on_it, stops
+from runbooks.ladder import occasion_of
 from runbooks.moves import (
-    AskApproval,
     AskDecision,
-    ExpireQuestion,
     IssueSummary,
     Move,
     Moves,
@@ -23,14 +20,11 @@ from runbooks.moves import (
     StartEscalation,
     StopEscalation,
 )
-from runbooks.plan import Decision, Ladder, Plan, Rung, Step
+from runbooks.plan import Decision, Plan, Step
+from runbooks.questions import questions
 
 LEAST_TIME_FOR_A_STEP = timedelta(minutes=5)
 """A step that opens late still gets this long, or its own deadline where that is shorter."""
-APPROVE_WITHIN = timedelta(hours=4)
-"""How long a question about a compensation proposal stands; then it is asked again, never answered by itself."""
-
-Timed = tuple[Move, datetime]
 
 
 def next_moves(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> Moves:
@@ -48,7 +42,7 @@ def next_moves(incident: Incident, plan: Plan, directory: Directory, now: dateti
     for escalation in incident.live_escalations:
         if escalation.id in stopping:
             continue
-        found = _escalation_moves(incident, escalation, plan, directory, now)
+        found = escalation_moves(incident, escalation, plan, directory, now)
         due.extend(found.due)
         if found.wake_at is not None:
             wake.append(found.wake_at)
@@ -76,10 +70,10 @@ def executives_of(incident: Incident, plan: Plan, directory: Directory, now: dat
 
 
 def _timed_moves(incident: Incident, plan: Plan, directory: Directory, now: datetime) -> Iterator[Timed]:
-    yield from _stops(incident, now)
-    yield from _questions(incident, directory, now)
+    yield from stops(incident, now)
+    yield from questions(incident, directory, now)
     if incident.status is Status.DECLARED or incident.commander is not None:
-        yield from _crew(incident, plan)
+        yield from crew(incident, plan)
     if incident.commander is None:
         yield from _summary(incident, plan, directory, now)
         yield from _left_open(incident, plan)
@@ -88,192 +82,7 @@ def _timed_moves(incident: Incident, plan: Plan, directory: Directory, now: date
     yield from _decisions(incident, plan)
     yield from _summary(incident, plan, directory, now)
     yield from _overdue(incident, plan)
-    yield from _still_on_it(incident, plan)
-
-
-# --- calling people ----------------------------------------------------------------------------------------------
-
-
-def _escalation_moves(
-    incident: Incident, escalation: Escalation, plan: Plan, directory: Directory, now: datetime
-) -> Moves:
-    ladder = plan.ladder_for(incident.situation, incident.severity)
-    first = _first_asked(incident, escalation, plan, directory, now)
-    wait = ladder.rungs[0].wait
-    if escalation.kind is EscalationKind.DIRECT:
-        asked = _still_asked(incident, escalation, directory, now) or ladder.in_extremis
-        return ladder_moves(incident, escalation, (), asked, ladder.again, directory, now)
-    if escalation.kind in (EscalationKind.CREW, EscalationKind.QUESTION):
-        own, last = _just_these(incident, escalation, ladder)
-        return ladder_moves(incident, escalation, own, last, ladder.again, directory, now)
-    own = tuple(Rung(page=(reference,), wait=wait) for reference in first)
-    rungs = (*own, *ladder.rungs)
-    return ladder_moves(incident, escalation, rungs, ladder.in_extremis, ladder.again, directory, now)
-
-
-def _just_these(incident: Incident, escalation: Escalation, ladder: Ladder) -> tuple[tuple[Rung, ...], tuple[str, ...]]:
-    """The ladder of a role that must be taken, or of a question: only those whom it concerns, then all of them again.
-
-    A role that nobody takes becomes the commander's trouble; a question never becomes anybody else's.
-    """
-    wait, repeat = ladder.rungs[0].wait, ladder.rungs[0].repeat
-    if escalation.kind is EscalationKind.QUESTION:
-        rungs = tuple(Rung(page=(each,), wait=wait, repeat=repeat) for each in escalation.contacts)
-        return rungs, escalation.contacts
-    reference = escalation.contacts[0]
-    ranked = (reference, f"{reference}/deputy", f"{reference}/second-deputy")
-    held = reference.startswith(("role:", "area:")) and "/" not in reference
-    rungs = tuple(Rung(page=(each,), wait=wait, repeat=repeat) for each in (ranked if held else (reference,)))
-    commander = () if incident.commander is None else (incident.commander,)
-    return rungs, (reference, *(commander or ladder.in_extremis))
-
-
-def _still_asked(incident: Incident, escalation: Escalation, directory: Directory, now: datetime) -> tuple[str, ...]:
-    """Who of those paged directly can be reached and has not passed."""
-    occasion = occasion_of(incident, directory, now)
-    return tuple(
-        reference
-        for reference in escalation.contacts
-        if any(each.id not in escalation.passed for each in directory.resolve(reference, occasion).contacts)
-    )
-
-
-def _first_asked(
-    incident: Incident, escalation: Escalation, plan: Plan, directory: Directory, now: datetime
-) -> tuple[str, ...]:
-    """Who is asked before the ladder: whoever owns what is overdue, then the commander."""
-    commander = () if incident.commander is None else (incident.commander,)
-    match escalation.kind:
-        case EscalationKind.STEP:
-            step = incident.steps.get(escalation.subject)
-            return (*(() if step is None else (step.owner,)), *commander)
-        case EscalationKind.DECISION:
-            asked = incident.decisions.get(escalation.subject)
-            own = () if asked is None else (asked.decider,)
-            if escalation.subject != "compensation":
-                return (*own, *commander)
-            occasion = occasion_of(incident, directory, now)
-            able = tuple(contact.id for contact in who_can_compensate(directory, None, 0, now, occasion))
-            return (*own, *able)
-        case EscalationKind.UPDATE | EscalationKind.CLOSING | EscalationKind.REMINDER:
-            return commander
-        case EscalationKind.ROUND | EscalationKind.DIRECT | EscalationKind.CREW | EscalationKind.QUESTION:
-            return ()
-
-
-def _stops(incident: Incident, now: datetime) -> Iterator[Timed]:
-    """Escalations whose cause has gone: nobody needs to be called any more."""
-    for escalation in incident.live_escalations:
-        because = _cause_gone(incident, escalation)
-        if because is not None:
-            yield StopEscalation(escalation.id, because, now), now
-
-
-def _cause_gone(incident: Incident, escalation: Escalation) -> str | None:
-    match escalation.kind:
-        case EscalationKind.STEP:
-            step = incident.steps.get(escalation.subject)
-            if step is not None and step.state is not StepState.OPEN:
-                return f"step {step.id} is {step.state}"
-        case EscalationKind.UPDATE:
-            latest = incident.updates[-1] if incident.updates else None
-            if latest is not None and latest.at >= escalation.started_at:
-                return "the update is out"
-        case EscalationKind.DECISION:
-            asked = incident.decisions.get(escalation.subject)
-            if asked is None or asked.choice is not None:
-                return f"{escalation.subject} is decided"
-        case EscalationKind.CLOSING:
-            if not (is_quiet(incident) or (incident.resolved_at is not None and missing_to_close(incident))):
-                return "nothing is missing any more"
-        case EscalationKind.REMINDER:
-            if incident.resolved_at is not None:
-                return "it is resolved"
-            if incident.commander != escalation.subject:
-                return f"{incident.commander or 'nobody'} leads it now"
-            if incident.heard_at is not None and incident.heard_at > escalation.started_at:
-                return f"{incident.commander} is on it"
-        case EscalationKind.CREW:
-            if incident.resolved_at is not None:
-                return "it is resolved"
-            if escalation.subject in incident.roles:
-                return f"{incident.roles[escalation.subject]} has taken it"
-        case EscalationKind.QUESTION:
-            asked_one = incident.questions.get(escalation.subject)
-            if asked_one is not None and not asked_one.open:
-                return f"the question has {'expired' if asked_one.answer is None else 'its answer'}"
-        case EscalationKind.ROUND | EscalationKind.DIRECT:
-            pass
-    return None
-
-
-def _crew(incident: Incident, plan: Plan) -> Iterator[Timed]:
-    """Roles that somebody must take besides the commander: several people may each have to answer."""
-    if incident.resolved_at is not None or is_quiet(incident):
-        return
-    ladder = plan.ladder_for(incident.situation, incident.severity)
-    began = max(incident.began_at, _last_round_at(incident))
-    for reference in (named(incident, each) for each in ladder.crew):
-        mine = [each for each in incident.escalations.values() if each.kind is EscalationKind.CREW]
-        called = [each for each in mine if each.subject == reference and each.started_at >= incident.began_at]
-        if reference in incident.roles or called:
-            continue
-        number = 1 + sum(1 for each in mine if each.subject == reference)
-        name = f"crew-{reference.replace(':', '-').replace('/', '-')}" + (f".{number}" if number > 1 else "")
-        at = began + ladder.crew_after
-        because = f"{reference.partition(':')[2] or reference} is needed besides whoever leads it"
-        yield StartEscalation(name, EscalationKind.CREW, reference, because, at, (reference,)), at
-
-
-def _last_round_at(incident: Incident) -> datetime:
-    current = incident.escalations.get(str(incident.round))
-    return incident.began_at if current is None else current.started_at
-
-
-def _still_on_it(incident: Incident, plan: Plan) -> Iterator[Timed]:
-    """An acknowledgement does not last for ever: whoever has said nothing for too long is reminded first."""
-    expires = plan.cadence[incident.severity].ack_expires
-    if expires is None or incident.status is not Status.ACKNOWLEDGED or incident.heard_at is None:
-        return
-    commander = incident.commander or ""
-    mine = [each for each in incident.escalations.values() if each.kind is EscalationKind.REMINDER]
-    if any(each.live for each in mine):
-        return
-    at = incident.heard_at + expires
-    because = f"still on it? {commander} has said nothing since {incident.heard_at:%H:%M} UTC"
-    yield StartEscalation(f"reminder-{len(mine) + 1}", EscalationKind.REMINDER, commander, because, at), at
-
-
-# --- questions to executives -------------------------------------------------------------------------------------
-
-
-def _questions(incident: Incident, directory: Directory, now: datetime) -> Iterator[Timed]:
-    for asked in incident.questions.values():
-        if asked.open:
-            outcome = _outcome_of_silence(asked)
-            yield ExpireQuestion(asked.id, outcome, asked.expires_at), asked.expires_at
-    proposal = incident.proposal
-    if proposal is None or any(each.document == proposal.document for each in incident.questions.values()):
-        return
-    occasion = occasion_of(incident, directory, now)
-    able = who_can_compensate(directory, proposal.per_customer, proposal.population_count, now, occasion)
-    others = tuple(contact.id for contact in able if contact.id != proposal.requester)
-    if others:
-        text = _proposal_in_words(proposal)
-        ask = AskApproval(proposal.document, text, others, proposal.at + APPROVE_WITHIN, proposal.at)
-        yield ask, proposal.at
-
-
-def _outcome_of_silence(asked: Question) -> Literal["no", "yes"]:
-    """Silence never approves money or text (invariant 10)."""
-    return "yes" if asked.if_silent == "yes" and asked.about == "other" else "no"
-
-
-def _proposal_in_words(proposal: Proposal) -> str:
-    if proposal.per_customer is None:
-        return f"Pay {proposal.population} nothing ({proposal.reason})? {proposal.requester} proposes it."
-    each = f"{proposal.per_customer} to each of {proposal.population_count} customers ({proposal.population})"
-    return f"Pay {each}? {proposal.requester} proposes it."
+    yield from still_on_it(incident, plan)
 
 
 # --- the runbook -------------------------------------------------------------------------------------------------
@@ -415,13 +224,3 @@ def _call_about(
     ended = max(each.answered_at or each.stopped_at or each.started_at for each in mine)
     again = max(at, ended + plan.page_again_after)
     yield StartEscalation(f"{name}.{len(mine) + 1}", kind, subject, because, again), again
-
-
-def is_quiet(incident: Incident) -> bool:
-    """Whether it recovered by itself and nobody was in charge: open, but nobody is called."""
-    return (
-        incident.status is Status.DECLARED
-        and incident.commander is None
-        and incident.live_round is None
-        and not any(incident.signals.values())
-    )

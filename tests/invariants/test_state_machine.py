@@ -8,6 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from contacts.addresses import ChannelKind
+from contacts.directory import Role
+from contacts.schedules import Layer, Schedule, Window
 from incidents import commands as c
 from incidents import events as e
 from incidents.errors import CommandRefused
@@ -17,7 +20,7 @@ from incidents.severity import Severity
 from incidents.state import Incident, Status
 from runbooks.next_moves import next_moves
 from tests.support.memory import Memory
-from tests.support.plans import crisis_plan, decision, eur, everybody, rung, someone, step
+from tests.support.plans import beat, crisis_plan, decision, eur, everybody, rung, someone, step
 
 PEOPLE = everybody(
     someone("bob", "sms"), someone("cleo", "console", "sms"), someone("dora", "sms", "voice", drills=True)
@@ -36,6 +39,33 @@ PLANS = [
         compensation_within="3h",
     ),
 ]
+# Two providers, several addresses at once, somebody on duty by day only, roles that each want an answer.
+MANY_WAYS = everybody(
+    someone("bob", "push", "sms", "sms-2"),
+    someone("cleo", "console", "sms", reports_to="ana"),
+    someone("dora", "sms", "voice", "email", drills=True),
+    providers={ChannelKind.SMS: ("twilio", "backup"), ChannelKind.VOICE: ("twilio", "backup")},
+    paging={Severity.SEV1: (beat("push", "sms"), beat("voice", after="1m", every="1m", times=2))},
+    schedules=(
+        Schedule(
+            id="day",
+            title="By day",
+            layers=(Layer(people=("bob",), start="2026-01-05", only=(Window(after="10:00", until="18:00"),)),),
+        ),
+    ),
+    roles=(Role(id="press", title="Press", responsible="cleo", deputy="bob"),),
+)
+DIRECTORIES = [PEOPLE, PEOPLE, MANY_WAYS]
+PLANS.append(
+    crisis_plan(
+        rung("schedule:day", "ana", tell=("cleo",)),
+        rung("schedule:day"),
+        rung("bob", "role:press"),
+        last=("dora",),
+        crew=("role:press",),
+        ack_expires="20m",
+    )
+)
 NAMES = ("ana", "bob", "cleo", "dora")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -47,10 +77,10 @@ words = st.sampled_from(["", "because it has to be so, says the auditor"])
 class Crisis(RuleBasedStateMachine):
     """One incident at a time, from its declaration on, through the real door."""
 
-    @initialize(plan=st.sampled_from([0, 1]), severity=severities, drill=st.booleans())
+    @initialize(plan=st.sampled_from([0, 1, 2]), severity=severities, drill=st.booleans())
     def declared(self, plan, severity, drill):
         self.now = START
-        self.memory = Memory(PLANS[plan], PEOPLE, START)
+        self.memory = Memory(PLANS[plan], DIRECTORIES[plan], START)
         if drill:
             change = self.memory.declare(self.now, severity=severity, drill=True)
         else:
@@ -172,6 +202,25 @@ class Crisis(RuleBasedStateMachine):
         grant = "up to 500" if who in ("cleo", "dora") else None
         self.tries(c.ApproveCompensation(who, document, grant, ("cleo", "dora")))
 
+    @rule(
+        who=people,
+        about=st.sampled_from(["money", "text", "other"]),
+        silent=st.sampled_from(["no", "yes"]),
+        minutes=st.sampled_from([-1, 5, 60]),
+    )
+    def somebody_asks_an_executive(self, who, about, silent, minutes):
+        until = self.now + timedelta(minutes=minutes)
+        self.tries(c.AskQuestion("Close all shops?", about, (who, "dora"), until, silent, "person:bob"))
+
+    @rule(who=people, answer=st.sampled_from(["yes", "no", "call"]))
+    def an_executive_answers(self, who, answer):
+        grant = "up to 500" if who in ("cleo", "dora") else None
+        self.tries(c.AnswerQuestion(who, answer, "sms", grant=grant, who_can=("cleo", "dora")))
+
+    @rule(who=st.sampled_from([("ana", "cleo"), ("bob",)]), because=words)
+    def somebody_is_implicated(self, who, because):
+        self.tries(c.Implicate(who, because, "person:dora"))
+
     # --- how ---
 
     def page(self, which: int) -> str | None:
@@ -199,7 +248,7 @@ class Crisis(RuleBasedStateMachine):
             return
         others = [state.pages[each] for each in escalation.pages]
         moved_on = any(each.rung > failed.rung or (each.rung == failed.rung and not each.failed) for each in others)
-        look = next_moves(state, self.memory.book.plan, PEOPLE, self.now)
+        look = next_moves(state, self.memory.book.plan, self.memory.book.directory, self.now)
         soon = look.wake_at is not None and look.wake_at <= self.now + timedelta(seconds=30)
         assert moved_on or soon or look.due, f"{failed} failed and nothing follows"
 
@@ -222,7 +271,7 @@ class Crisis(RuleBasedStateMachine):
             return
         pages = [state.pages[each] for each in state.live_round.pages]
         on_its_way = any(page.departed_at is None for page in pages)
-        moves = next_moves(state, self.memory.book.plan, PEOPLE, self.now)
+        moves = next_moves(state, self.memory.book.plan, self.memory.book.directory, self.now)
         assert on_its_way or moves.due or moves.wake_at is not None
 
     @invariant()
@@ -260,6 +309,35 @@ class Crisis(RuleBasedStateMachine):
                         assert proposals[event.document] == event.requester
                 case e.UpdatePublished() | e.DecisionMade() | e.CustomersInformed():
                     assert event.by.startswith("person:")
+
+    @invariant()
+    def silence_approves_neither_money_nor_text(self):
+        """Invariant 10, for questions: a yes is a person's word, or the plan for silence about something else."""
+        for event in self.memory.events():
+            if isinstance(event, e.QuestionExpired) and event.outcome == "yes":
+                assert self.memory.state().questions[event.question].about == "other"
+            if isinstance(event, e.QuestionAnswered):
+                assert event.by == f"person:{event.contact}"
+
+    @invariant()
+    def nobody_who_is_left_out_is_called_or_told(self):
+        left_out: set[str] = set()
+        for event in self.memory.events():
+            if isinstance(event, e.ContactsImplicated):
+                left_out |= set(event.contacts)
+            elif isinstance(event, e.PageRequested | e.NoticeQueued):
+                assert event.contact not in left_out
+        waiting = {row.contact for row in self.memory.rows() if row.state == "pending" and row.kind != "summary"}
+        assert not waiting & left_out
+
+    @invariant()
+    def no_person_is_paged_by_two_providers_for_what_may_have_arrived(self):
+        """The other provider of an address goes only when the first one certainly failed, or is marked as a copy."""
+        state = self.memory.state()
+        for page in state.pages.values():
+            before = state.pages.get(page.instead_of or "")
+            if before is not None and (before.channel, before.line) == (page.channel, page.line):
+                assert page.possible_duplicate or page.provider != before.provider
 
     @invariant()
     def a_drill_reaches_nobody_who_did_not_opt_in(self):

@@ -8,9 +8,9 @@ from incidents import commands as c
 from incidents.decide import decide, declare
 from incidents.evolve import fold
 from incidents.severity import Severity
-from incidents.state import Incident
+from incidents.state import Incident, is_quiet
 from runbooks.moves import AskDecision, IssueSummary, OpenStep, PageContact
-from runbooks.next_moves import is_quiet, next_moves, owed_update_by
+from runbooks.next_moves import next_moves, owed_update_by
 from runbooks.plan import Plan, Step
 from tests.support.plans import crisis_plan, decision, everybody, hours, minutes, rung, step
 

@@ -1,0 +1,45 @@
+"""Executive decision pages: a question to those with authority, and what silence means. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Literal
+
+from contacts.authority import who_can_compensate
+from contacts.directory import Directory
+from incidents.state import Incident, Proposal, Question
+from runbooks.callings import Timed
+from runbooks.ladder import occasion_of
+from runbooks.moves import AskApproval, ExpireQuestion
+
+APPROVE_WITHIN = timedelta(hours=4)
+"""How long a question about a compensation proposal stands. After it the overdue decision is chased."""
+
+
+def questions(incident: Incident, directory: Directory, now: datetime) -> Iterator[Timed]:
+    """What is due about questions: those that expire, and a compensation proposal that somebody must be asked about."""
+    for asked in incident.questions.values():
+        if asked.open:
+            outcome = _outcome_of_silence(asked)
+            yield ExpireQuestion(asked.id, outcome, asked.expires_at), asked.expires_at
+    proposal = incident.proposal
+    if proposal is None or any(each.document == proposal.document for each in incident.questions.values()):
+        return
+    occasion = occasion_of(incident, directory, now)
+    able = who_can_compensate(directory, proposal.per_customer, proposal.population_count, now, occasion)
+    others = tuple(contact.id for contact in able if contact.id != proposal.requester)
+    if others:
+        text = _proposal_in_words(proposal)
+        ask = AskApproval(proposal.document, text, others, proposal.at + APPROVE_WITHIN, proposal.at)
+        yield ask, proposal.at
+
+
+def _outcome_of_silence(asked: Question) -> Literal["no", "yes"]:
+    """Silence never approves money or text (invariant 10)."""
+    return "yes" if asked.if_silent == "yes" and asked.about == "other" else "no"
+
+
+def _proposal_in_words(proposal: Proposal) -> str:
+    if proposal.per_customer is None:
+        return f"Pay {proposal.population} nothing ({proposal.reason})? {proposal.requester} proposes it."
+    each = f"{proposal.per_customer} to each of {proposal.population_count} customers ({proposal.population})"
+    return f"Pay {each}? {proposal.requester} proposes it."
