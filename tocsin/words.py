@@ -1,9 +1,12 @@
 """Times and people in words, the same in the terminal and in the browser. Pure: the time is an argument."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
+
+from contacts.addresses import PROVIDERS, ChannelKind
 
 STATUS_WORDS = {
     "declared": "nobody has it",
@@ -14,8 +17,16 @@ STATUS_WORDS = {
     "merged": "merged",
 }
 
-
+CHANNEL_WORDS = {
+    "sms": "SMS",
+    "slack": "Slack",
+    "email": "e-mail",
+    "push": "browser push",
+    "apprise": "Apprise",
+}
+"""Channels whose name is not their kind."""
 SHOWN_PAGES = 12
+ENDED = ("closed", "stood-down", "merged")
 
 
 def moment(text: str | None) -> datetime | None:
@@ -95,11 +106,12 @@ def escalation_plan(view: Mapping[str, Any], now: datetime, names: Mapping[str, 
         who = names.get(page["contact"], page["contact"])
         which = "" if page["escalation"] == str(view["round"]) else f", {_escalation(page['escalation'])}"
         doubled = ", possibly a second copy" if page["possible_duplicate"] else ""
+        how = f"{by_channel(page)}{instead_of(page, view['pages'])}"
         lines.append(
             PageLine(
                 clock(page["requested_at"], now),
                 offset(page["requested_at"], since),
-                f"{who} by {page['channel']}, rung {page['rung']}{which}{doubled}",
+                f"{who} by {how}, rung {page['rung']}{which}{doubled}",
                 page_state(page),
                 future=False,
             )
@@ -110,6 +122,25 @@ def escalation_plan(view: Mapping[str, Any], now: datetime, names: Mapping[str, 
             for move in view.get("next_moves") or ()
         )
     return lines
+
+
+def by_channel(page: Mapping[str, Any]) -> str:
+    """`SMS`, and through whom when that is not the usual provider: `SMS through backup`."""
+    channel, provider = str(page["channel"]), page.get("provider") or ""
+    word = CHANNEL_WORDS.get(channel, channel)
+    usual = PROVIDERS[ChannelKind(channel)] if channel in set(ChannelKind) else channel
+    return word if provider in ("", usual) else f"{word} through {provider}"
+
+
+def instead_of(page: Mapping[str, Any], pages: Sequence[Mapping[str, Any]]) -> str:
+    """`, instead of the SMS that failed`; empty for a page that stands in for none."""
+    replaced = next((each for each in pages if each["message_id"] == page.get("instead_of")), None)
+    if replaced is None:
+        return ""
+    fate = "is not known to have arrived" if replaced["state"] == "unknown" else "failed"
+    if replaced["state"] not in ("unknown", "failed"):
+        fate = "seemed to have failed"
+    return f", instead of the {by_channel(replaced)} that {fate}"
 
 
 def page_state(page: Mapping[str, Any]) -> str:
@@ -136,23 +167,197 @@ def _escalation(name: str) -> str:
 def in_hand(view: Mapping[str, Any], names: Mapping[str, str], reader: str | None = None) -> str:
     """Who has it, as a sentence; `reader` is spoken to as you."""
     commander = view["commander"]
+    over = view["status"] in ENDED
     if commander is None:
-        if view["status"] in ("closed", "stood-down", "merged"):
-            return "It has ended; nobody had taken it."
-        return "Nobody has taken it yet."
-    over = view["status"] in ("closed", "stood-down", "merged")
+        return "It has ended; nobody had taken it." if over else "Nobody has taken it yet."
     if commander == reader:
         who = "You had it" if over else "You have it"
     else:
         who = f"{names.get(commander, commander)} {'had' if over else 'has'} it"
-    support = [names.get(each, each) for each in view.get("support") or () if each != commander]
+    support = [
+        "you" if each == reader else names.get(each, each)
+        for each in view.get("support") or ()
+        if each not in (commander, None)
+    ]
     return f"{who}, with {', '.join(support)}." if support else f"{who}."
 
 
-def answers(view: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The callings that still want somebody, the round first."""
-    live = [each for each in view.get("escalations") or () if each["live"]]
-    return sorted(live, key=lambda each: each["id"] != str(view["round"]))
+def answers(view: Mapping[str, Any], reader: str | None = None) -> list[Mapping[str, Any]]:
+    """The callings that somebody can take: those in which `reader` was paged, then the round, then the others.
+
+    A question is no such calling: it is answered by yes, no or call.
+    """
+    live = [each for each in view.get("escalations") or () if each["live"] and each["kind"] != "question"]
+    mine = {page["escalation"] for page in view["pages"] if page["contact"] == reader} if reader else set()
+    return sorted(live, key=lambda each: (each["id"] not in mine, each["id"] != str(view["round"])))
+
+
+def passed_at(view: Mapping[str, Any], reader: str) -> str | None:
+    """When `reader` passed, unless they have been paged again since."""
+    at = max((each["at"] for each in view["timeline"] if _is_pass_of(each, reader)), default=None)
+    last = max((page["requested_at"] for page in view["pages"] if page["contact"] == reader), default="")
+    return at if at is not None and at >= last else None
+
+
+def _is_pass_of(entry: Mapping[str, Any], reader: str) -> bool:
+    return bool(entry["kind"] == "PagePassed" and entry["by"] == f"person:{reader}")
+
+
+# --- roles ---
+
+
+def called_as(
+    view: Mapping[str, Any], reader: str, escalation: str | None, titles: Mapping[str, str] | None = None
+) -> str:
+    """What `reader` would take this calling as, in words; empty for somebody who was called by their name."""
+    mine = [page for page in view["pages"] if page["contact"] == reader and page.get("reference")]
+    here = [page for page in mine if page["escalation"] == escalation]
+    if not mine:
+        return ""
+    role = (here or mine)[-1]["reference"].partition("/")[0]
+    return role_title(role, titles or {}) if ":" in role else ""
+
+
+def role_title(reference: str, titles: Mapping[str, str]) -> str:
+    """`Customer care lead`, or `care` where only the reference is known."""
+    return titles.get(reference) or reference.removeprefix("role:").replace(":", " ")
+
+
+def roles(
+    view: Mapping[str, Any], names: Mapping[str, str], titles: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """(role, who has it), in the order in which they were taken."""
+    return [
+        (role_title(reference, titles or {}), names.get(who, who))
+        for reference, who in (view.get("roles") or {}).items()
+    ]
+
+
+def roles_of(view: Mapping[str, Any], reader: str, titles: Mapping[str, str]) -> list[str]:
+    """The roles that `reader` has here, in words."""
+    return [role_title(reference, titles) for reference, who in (view.get("roles") or {}).items() if who == reader]
+
+
+def taken(view: Mapping[str, Any], now: datetime, titles: Mapping[str, str]) -> str:
+    """When the round was taken, and as what: `Taken at 14:03 UTC as Duty incident commander.`; empty before that."""
+    current = next((each for each in view.get("escalations") or () if each["id"] == str(view["round"])), None)
+    if current is None or current["answered_by"] is None or current["answered_by"] != view["commander"]:
+        return ""
+    titled = roles_of(view, current["answered_by"], titles)
+    as_what = f" as {' and '.join(titled)}" if titled else ""
+    return f"Taken at {clock(current['answered_at'], now)} UTC{as_what}."
+
+
+# --- questions ---
+
+
+def person(by: str, names: Mapping[str, str]) -> str:
+    """The name behind `person:nora`; `Tocsin` for what it asks by itself."""
+    if not by.startswith("person:"):
+        return "Tocsin"
+    contact = by.removeprefix("person:")
+    return names.get(contact, contact)
+
+
+def can_answer(view: Mapping[str, Any], question: Mapping[str, Any]) -> bool:
+    """Whether an answer still changes anything: it is open, and what it is about has not been settled otherwise."""
+    return bool(question["open"]) and view["status"] not in ENDED and _settled_otherwise(view, question, {}) is None
+
+
+def questions_for(view: Mapping[str, Any], reader: str) -> list[Mapping[str, Any]]:
+    """What this person was asked: what they can still answer first, the latest first."""
+    mine = [each for each in view.get("questions") or () if reader in each["to"]]
+    return sorted(reversed(mine), key=lambda each: not can_answer(view, each))
+
+
+def question_word(view: Mapping[str, Any], question: Mapping[str, Any]) -> str:
+    """How a question stands, in one word: open, yes, no, expired, or over when it has nothing left to ask."""
+    if question["answer"] is not None:
+        return str(question["answer"])
+    if question["expired_at"] is not None:
+        return "expired"
+    return "open" if can_answer(view, question) else "over"
+
+
+def question_state(
+    view: Mapping[str, Any],
+    question: Mapping[str, Any],
+    names: Mapping[str, str],
+    now: datetime,
+    reader: str | None = None,
+) -> str:
+    """What became of a question, as a sentence; `reader` is spoken to as you. Times are UTC."""
+    if question["answer"] is not None:
+        who, at = question["answered_by"], clock(question["answered_at"], now)
+        if who == reader:
+            return f"You said {question['answer']} at {at} UTC.{_approved(view, question)}"
+        already = "" if reader is None or reader not in question["to"] else "already "
+        return f"{names.get(who, who)} {already}said {question['answer']} at {at} UTC.{_approved(view, question)}"
+    if question["expired_at"] is not None:
+        means = "yes" if question["if_silent"] == "yes" and question["about"] == "other" else "no"
+        return f"Nobody answered by {clock(question['expired_at'], now)} UTC. That means {means}."
+    if view["status"] in ENDED:
+        return "It was never answered; the incident has ended."
+    return _settled_otherwise(view, question, names) or _still_open(question, names, now, reader)
+
+
+def _still_open(question: Mapping[str, Any], names: Mapping[str, str], now: datetime, reader: str | None) -> str:
+    wanting = [names.get(each, each) for each in question["wants_call"] if each != reader]
+    called = []
+    if reader in question["wants_call"]:
+        called.append("You asked to be called first; you can still answer here.")
+    if wanting:
+        called.append(f"{' and '.join(wanting)} {'wants' if len(wanting) == 1 else 'want'} to be called first.")
+    silence = "yes" if question["if_silent"] == "yes" and question["about"] == "other" else "no"
+    left = until(question["expires_at"], now)
+    deadline = f"Open; answer {left} ({clock(question['expires_at'], now)} UTC). No answer means {silence}."
+    return " ".join([*called, deadline])
+
+
+def _approved(view: Mapping[str, Any], question: Mapping[str, Any]) -> str:
+    if question["answer"] == "yes" and question["document"] is not None:
+        return " It is approved."
+    return " Nothing is approved." if question["document"] is not None else ""
+
+
+def _settled_otherwise(view: Mapping[str, Any], question: Mapping[str, Any], names: Mapping[str, str]) -> str | None:
+    """Why a question about money has nothing left to ask, or None."""
+    if question["document"] is None:
+        return None
+    given = view.get("compensation")
+    if given is not None and given["state"] == "decided":
+        return f"It needs no answer any more: {names.get(given['decided_by'], given['decided_by'])} has decided it."
+    if given is None or given["document"] != question["document"]:
+        return "It needs no answer any more: the proposal was edited since, and is asked anew."
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a yes approves: all of it, as it will be paid."""
+
+    sum: str
+    whom: str
+    rationale: str
+    requester: str
+
+
+def approval(view: Mapping[str, Any], question: Mapping[str, Any], names: Mapping[str, str]) -> Approval | None:
+    """What a yes to this question approves; None when it pays nothing."""
+    given = view.get("compensation")
+    if question["document"] is None or given is None or given.get("document") != question["document"]:
+        return None
+    requester = names.get(given["requester"], given["requester"])
+    return Approval(money(given), f"{given['count']} {given['population']}", given["rationale"], requester)
+
+
+def money(given: Mapping[str, Any]) -> str:
+    """`20 EUR x 412 = 8240 EUR`, with the multiplication sign; or nothing, and why."""
+    each = given["per_customer"]
+    if each is None:
+        return f"nothing ({given['reason']})"
+    total = Decimal(str(each["amount"])) * int(given["count"])
+    return f"{each['amount']} {each['currency']} \u00d7 {given['count']} = {total} {each['currency']}"
 
 
 def printable(value: Any) -> Any:

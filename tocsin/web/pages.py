@@ -1,8 +1,9 @@
 """The pages for people: open incidents, one incident, declare, log in. GET changes nothing; no script."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,6 +19,7 @@ from incidents import commands as c
 from incidents.errors import CommandRefused, Overloaded, TocsinError, UnknownIncident
 from incidents.ids import parse_incident_id
 from incidents.severity import Severity
+from incidents.state import Incident
 from storage import log as incident_log
 from tocsin import words
 from tocsin.web.sessions import (
@@ -37,6 +39,8 @@ FORM = ("title", "situation", "severity", "because", "once")
 LONGEST_TITLE = 200
 SHOWN = 200
 """Incidents on the list; more than that is read with `tocsin status`."""
+_SAID: Mapping[str, Literal["yes", "no", "call"]] = {"yes": "yes", "no": "no", "call": "call"}
+NOT_FOR_YOU = "This page is not for you."
 SECURE = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
@@ -48,6 +52,7 @@ SECURE = {
     "Cache-Control": "no-store",
 }
 Handler = Callable[[Request], Awaitable[Response]]
+Make = Callable[[Incident, datetime], c.Command]
 
 
 def routes(engine: Engine) -> list[BaseRoute]:
@@ -63,6 +68,7 @@ def routes(engine: Engine) -> list[BaseRoute]:
         Route("/incidents/{incident_id}", pages.incident, methods=["GET"]),
         Route("/incidents/{incident_id}/acknowledge", pages.acknowledge, methods=["POST"]),
         Route("/incidents/{incident_id}/pass", pages.hand_on, methods=["POST"]),
+        Route("/incidents/{incident_id}/say", pages.say, methods=["POST"]),
         Route("/static/tocsin.css", _style, methods=["GET"]),
     ]
 
@@ -103,26 +109,51 @@ class Pages:
 
     async def acknowledge(self, request: Request) -> Response:
         """ "I take it": takes the calling that the form names, in the name of whoever the link or session names."""
-        return await self._answer(request, lambda who, what: c.Acknowledge(who, "web", escalation=what))
+        return await self._answer(
+            request, lambda who, form: _always(c.Acknowledge(who, "web", escalation=_text(form, "escalation") or None))
+        )
 
     async def hand_on(self, request: Request) -> Response:
         """ "I cannot": the next person is paged now."""
-        return await self._answer(request, lambda who, what: c.Pass(who, escalation=what))
+        return await self._answer(
+            request, lambda who, form: _always(c.Pass(who, escalation=_text(form, "escalation") or None))
+        )
 
-    async def _answer(self, request: Request, make: Callable[[str, str | None], c.Command]) -> Response:
+    async def say(self, request: Request) -> Response:
+        """ "Yes", "No" or "Call me first" to the question that the form names, with the authority behind a yes."""
+        return await self._answer(request, self._said)
+
+    def _said(self, who: str, form: FormData) -> Make:
+        said = _SAID.get(_text(form, "answer"))
+        if said is None:
+            raise CommandRefused("Answer yes, no or call.")
+        return self._engine.say(who, said, "web", question=_text(form, "question") or None)
+
+    async def _answer(self, request: Request, made: Callable[[str, FormData], Make]) -> Response:
         form = await _form(request)
         incident_id = parse_incident_id(request.path_params["incident_id"])
         visitor = self._visitor(request, incident_id, _text(form, "c"), _text(form, "s"))
         if visitor is None or incident_id is None or not self._may_post(visitor, form):
             return self._refused(None, "This form was not made for you. Open the link from your page again.", 403)
-        command = make(visitor.contact, _text(form, "escalation") or None)
         try:
-            await self._engine.command(incident_id, lambda _incident, _now: command)
+            make = made(visitor.contact, form)
+            await self._engine.command(incident_id, _unless_left_out(visitor.contact, make))
         except UnknownIncident as error:
             return self._refused(visitor, str(error), 404)
+        except _NotTheirs:
+            return self._refused(None, NOT_FOR_YOU, 403)
         except TocsinError as error:
+            if await self._has_no_question(incident_id, _text(form, "question")):
+                # Somebody else was quicker: the page itself says who, and what they said.
+                return RedirectResponse(_own_page(incident_id, visitor), 303, SECURE)
             return await self._incident(visitor, incident_id, refusal=str(error), status=_status_of(error))
         return RedirectResponse(_own_page(incident_id, visitor), 303, SECURE)
+
+    async def _has_no_question(self, incident_id: str, question: str) -> bool:
+        """Whether this question was asked, and can be answered no more."""
+        view = await self._engine.show(incident_id)
+        asked = next((each for each in view["questions"] if each["id"] == question), None)
+        return asked is not None and not words.can_answer(view, asked)
 
     async def _incident(
         self, visitor: Visitor, incident_id: str, *, refusal: str | None = None, status: int = 200
@@ -131,8 +162,12 @@ class Pages:
             view = await self._engine.show(incident_id)
         except UnknownIncident as error:
             return self._refused(visitor, str(error), 404)
-        names, now = self._names(), self._engine.clock.now()
+        if visitor.contact in view["implicated"]:
+            return self._refused(None, NOT_FOR_YOU, 403)
+        names, now, titles = self._names(), self._engine.clock.now(), self._titles(view)
         briefing = await self._engine.brief(incident_id)
+        if visitor.session is None:
+            view = _without_left_out(view)
         return self._page(
             "incident.html",
             visitor,
@@ -141,10 +176,17 @@ class Pages:
             refusal=refusal,
             bottom_line=_news(briefing.bottom_line, view),
             in_hand=words.in_hand(view, names, visitor.contact),
-            calls=words.answers(view),
+            calls=words.answers(view, visitor.contact),
+            asked=words.questions_for(view, visitor.contact),
+            titles=titles,
             lines=words.escalation_plan(view, now, names),
             timeline=list(reversed(view["timeline"])),
         )
+
+    def _titles(self, view: Mapping[str, Any]) -> dict[str, str]:
+        """The roles that this incident's pages and people name, in words."""
+        named = {page["reference"].partition("/")[0] for page in view["pages"]} | set(view["roles"])
+        return {each: title for each in named if (title := self._engine.directory.title_of(each)) is not None}
 
     # --- declare ---
 
@@ -255,6 +297,39 @@ class Pages:
             company=engine.book.plan.company,
         )
         return HTMLResponse(text, status, SECURE)
+
+
+class _NotTheirs(TocsinError):
+    """Somebody who is left out of the incident acts on it."""
+
+
+def _always(command: c.Command) -> Make:
+    return lambda _incident, _now: command
+
+
+def _unless_left_out(contact: str, make: Make) -> Make:
+    """The same, for whoever has a part in the incident. Raises _NotTheirs for somebody who is left out of it."""
+
+    def checked(incident: Incident, now: datetime) -> c.Command:
+        if contact in incident.implicated:
+            raise _NotTheirs(NOT_FOR_YOU)
+        return make(incident, now)
+
+    return checked
+
+
+def _without_left_out(view: Mapping[str, Any]) -> dict[str, Any]:
+    """The incident as the holder of a link may see it: not who is left out of it, nor because of whom."""
+    told = [_discreet(each) for each in view["timeline"] if each["kind"] != "ContactsImplicated"]
+    return {**view, "implicated": [], "timeline": told}
+
+
+def _discreet(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A rung that was skipped, or a round that began, may say because of whom: then only that it was."""
+    telling = entry["kind"] in ("RungSkipped", "EscalationStarted") and (
+        "is implicated" in entry["sentence"] or "is left out of it" in entry["sentence"]
+    )
+    return {**entry, "sentence": entry["sentence"].partition(":")[0]} if telling else entry
 
 
 def _news(bottom_line: str, view: Mapping[str, Any]) -> str:
