@@ -1,25 +1,31 @@
 """Calendar feeds, from a real server on loopback: the last good copy stays, and trouble is told once."""
 
 import asyncio
+import io
 import json
+import shutil
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from contacts.addresses import EmailChannel
 from contacts.directory import Directory
-from contacts.schedules import Schedule
+from contacts.schedules import Layer, Schedule
 from engine import feeds
 from engine.book import PlanBook
 from engine.calendars import Calendars
+from engine.clock import SystemClock
 from engine.feeds import Failed, Marks
+from engine.services import Engine, EngineConfig
 from storage import calendars as rows
 from storage.database import Database
 from storage.migrate import migrate
 from tests.support.feed_server import FeedServer, calendar, shift
 from tests.support.plans import crisis_plan, everybody, someone
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 TODAY = shift("ana", NOON - DAY / 2, NOON + DAY / 2)
@@ -347,7 +353,7 @@ async def test_another_plan_reads_the_same_calendar_anew(desk, feed):
 async def test_a_schedule_that_follows_no_calendar_any_more_is_not_fed_by_its_old_copy(desk, feed):
     feed.gives(TODAY)
     await desk.looks()
-    desk.changes_to(Schedule(id="tech", title="Tech on call", layers=({"people": ["cleo"]},)))
+    desk.changes_to(Schedule(id="tech", title="Tech on call", layers=(Layer(people=("cleo",)),)))
 
     assert desk.shifts is None
 
@@ -400,3 +406,36 @@ async def test_the_address_of_a_feed_is_told_to_nobody(desk, feed):
 
     assert "private-0123456789" not in json.dumps(desk.told)
     assert "private-0123456789" not in (desk.copy.trouble or "")
+
+
+# --- in the engine ---
+
+
+async def test_a_running_engine_follows_its_feeds_and_pages_its_operators_once(tmp_path, feed):
+    plan = Path(shutil.copytree(EXAMPLE, tmp_path / "plan"))
+    contacts = plan / "contacts.yaml"
+    schedule = f"\nschedules:\n  - {{id: tech, title: Tech on call, calendar: '{feed.url}'}}\n"
+    contacts.write_text(contacts.read_text(encoding="utf-8") + schedule, encoding="utf-8")
+    feed.says("oops", 500)
+    console = io.StringIO()
+    engine = Engine(EngineConfig(tmp_path / "home", plan, "http://test"), SystemClock(), console)
+    engine.prepare()
+    await engine.start()
+    try:
+        await until(lambda: "is in trouble since" in console.getvalue())
+        await engine.calendars.refresh()
+        feed.gives(shift("nora", engine.clock.now() - DAY, engine.clock.now() + DAY))
+        await engine.activate_plan()
+        await until(lambda: engine.directory.live.calendars.get("tech"))
+    finally:
+        await engine.stop()
+
+    assert console.getvalue().count("is in trouble since") == len(engine.book.plan.operators)
+
+
+async def until(found):
+    for _ in range(400):
+        if found():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came")
