@@ -5,36 +5,16 @@ text that is not found (or stands there twice) fails too, so that the table cann
 """
 
 import os
-import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("contacts", "customers", "engine", "incidents", "notifications", "runbooks", "signals", "storage", "tests")
-ENOUGH = 60
-
-
-@dataclass(frozen=True)
-class Fault:
-    invariant: int
-    file: str
-    guard: str
-    instead: str
-    noticed_by: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.invariant:02}-{self.noticed_by.rpartition('::')[2].removeprefix('test_')[:70]}"
-
+from tests.invariants.planting import Fault, copy_of, pytest_in, run
 
 PAGING = "tests/acceptance/test_paging.py::"
 STORY = "tests/acceptance/test_story.py::"
 CLOCKS = "tests/acceptance/test_clocks.py::"
+REACHING = "tests/acceptance/test_reaching.py::"
 MONEY = "tests/acceptance/test_money.py::"
 DOOR = "tests/engine/test_door.py::"
 
@@ -43,7 +23,7 @@ FAULTS = (
     Fault(
         1,
         "engine/door.py",
-        '        self._perform(change, now, "engine", self._everything)\n        self._notices',
+        '        self._perform(tx, change, now, "engine", self._everything)\n        self._notices',
         "        self._notices",
         STORY + "test_the_first_page_is_in_the_declarations_own_commit",
     ),
@@ -57,9 +37,9 @@ FAULTS = (
     # 3 What may be a second copy is marked, and is sent only when no other channel is left.
     Fault(
         3,
-        "runbooks/ladder.py",
-        "        again_at,\n        possible_duplicate=True,\n",
-        "        again_at,\n",
+        "runbooks/reach.py",
+        "1, again_at, beat=beat, possible_duplicate=True)",
+        "1, again_at, beat=beat)",
         PAGING + "test_after_an_unknown_outcome_the_same_channel_is_repeated_marked_only_when_no_other_is_left",
     ),
     # 4 After an acknowledgement nothing of that ladder is claimed.
@@ -88,8 +68,9 @@ FAULTS = (
     Fault(
         5,
         "runbooks/ladder.py",
-        "    receipt = _missing_receipt(view, latest) or _Standing()\n",
-        "    receipt = _missing_receipt(view, latest) or _Standing()\n    if len(tries) > 5:\n        return receipt\n",
+        "    receipt = missing_receipt(latest, view.now) or Standing()\n",
+        "    receipt = missing_receipt(latest, view.now) or Standing()\n"
+        "    if len(tries) > 5:\n        return receipt\n",
         PAGING + "test_nobody_answers_for_two_days_and_it_never_ends_in_silence",
     ),
     # 6 After downtime nothing stale is sent, and no volley.
@@ -103,23 +84,23 @@ FAULTS = (
     # 7 A failed delivery moves on at once.
     Fault(
         7,
-        "runbooks/ladder.py",
-        "    if latest.failed:\n        return _after_failure(view, rung, attempts, latest, departed)\n",
-        "",
+        "runbooks/reach.py",
+        "    instead, exhausted = call.replacements()\n",
+        "    instead, exhausted = [], False\n",
         PAGING + "test_a_failed_delivery_moves_on_at_once_to_the_next_channel",
     ),
     Fault(
         7,
-        "runbooks/ladder.py",
-        " or repeated or reached:\n        return _Standing(spent_at=failed_at, departed_at=departed)\n",
-        " or repeated or reached:\n        return _Standing(departed_at=failed_at)\n",
+        "runbooks/reach.py",
+        " or repeated or reached:\n            return Standing(spent_at=failed_at, departed_at=departed)\n",
+        " or repeated or reached:\n            return Standing(departed_at=failed_at)\n",
         PAGING + "test_when_no_channel_is_left_the_next_rung_is_called_at_once",
     ),
     Fault(
         7,
-        "runbooks/ladder.py",
-        "    if give_up_at <= view.now:\n",
-        "    if give_up_at < view.escalation.started_at:\n",
+        "runbooks/reach.py",
+        "    if give_up_at <= now:\n",
+        "    if give_up_at <= page.requested_at:\n",
         PAGING + "test_a_page_without_a_receipt_for_a_minute_counts_as_failed",
     ),
     # 8 Severity falls only by a person with a reason.
@@ -187,6 +168,20 @@ FAULTS = (
         "limit.currency != per_customer.currency or limit.amount < wanted",
         "limit.currency != per_customer.currency",
         MONEY + "test_beyond_their_authority_they_propose_to_somebody_who_has_it",
+    ),
+    Fault(
+        10,
+        "incidents/decide.py",
+        'if command.if_silent == "yes" and command.about != "other":',
+        "if False:",
+        REACHING + "test_silence_never_approves_money_or_text",
+    ),
+    Fault(
+        10,
+        "incidents/decide.py",
+        "approval = c.ApproveCompensation(command.contact, asked.document, command.grant, command.who_can)",
+        "approval = c.ApproveCompensation(command.contact, asked.document, 'any', command.who_can)",
+        REACHING + "test_nobody_approves_money_by_a_yes_without_the_authority",
     ),
     # 11 A drill reaches only those who opted in.
     Fault(
@@ -260,8 +255,8 @@ FAULTS = (
     Fault(
         17,
         "engine/door.py",
-        "            self._perform(change, now, by, lambda",
-        '            self._perform(change, now, "engine", lambda',
+        "            self._perform(tx, change, now, by, lambda",
+        '            self._perform(tx, change, now, "engine", lambda',
         DOOR + "test_a_flow_makes_the_move_it_asks_for_and_the_log_says_so",
     ),
 )
@@ -272,12 +267,12 @@ def copies(request, tmp_path_factory):
     """What became of each fault's test on a copy with the fault. Two run at a time, unless xdist does that already."""
     folder = tmp_path_factory.mktemp("copies")
     if "PYTEST_XDIST_WORKER" in os.environ:
-        yield lambda fault: _run(folder / f"{FAULTS.index(fault)}", fault)
+        yield lambda fault: run(folder / f"{FAULTS.index(fault)}", fault)
         return
     with ThreadPoolExecutor(2) as pool:
         asked_for = [item.callspec.params.get("fault") for item in request.session.items if hasattr(item, "callspec")]
         wanted = [fault for fault in FAULTS if fault in asked_for]
-        runs = {fault: pool.submit(_run, folder / f"{number}", fault) for number, fault in enumerate(wanted)}
+        runs = {fault: pool.submit(run, folder / f"{number}", fault) for number, fault in enumerate(wanted)}
         yield lambda fault: runs[fault].result()
 
 
@@ -292,37 +287,5 @@ def test_without_its_guard_the_invariant_is_seen_to_break(copies, fault):
 @pytest.mark.slow
 def test_with_every_guard_in_place_a_copy_is_well(tmp_path):
     """Otherwise the failures above would prove nothing."""
-    exit_code, said = _pytest(_copy(tmp_path / "whole"), *dict.fromkeys(fault.noticed_by for fault in FAULTS))
+    exit_code, said = pytest_in(copy_of(tmp_path / "whole"), *dict.fromkeys(fault.noticed_by for fault in FAULTS))
     assert exit_code == 0, said
-
-
-def _run(folder: Path, fault: Fault) -> tuple[int, str]:
-    copy = _copy(folder)
-    source = copy / fault.file
-    text = source.read_text()
-    found = text.count(fault.guard)
-    if found != 1:
-        return -1, f"the guard stands {found} times in {fault.file}; bring the table up to date"
-    source.write_text(text.replace(fault.guard, fault.instead))
-    return _pytest(copy, fault.noticed_by)
-
-
-_LEFT_OUT = shutil.ignore_patterns("node_modules", "integration", "flows")
-"""The byte-code comes along: times are kept, so that only the file with the fault is compiled anew."""
-
-
-def _copy(folder: Path) -> Path:
-    folder.mkdir()
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, folder / package, ignore=_LEFT_OUT)
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    return folder
-
-
-def _pytest(folder: Path, *tests: str) -> tuple[int, str]:
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environment.pop("CI", None)
-    plugins = ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", *plugins, *tests]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=ENOUGH)
-    return done.returncode, done.stdout + done.stderr
