@@ -65,10 +65,17 @@ def left_out(
         if not grants or contact.id in able:
             continue
         if _covering(contact, action, amount, count, area, now):
-            found.append(LeftOut(contact, "; ".join(directory.resolve(contact.id, occasion).because)))
+            found.append(LeftOut(contact, _cannot_be_asked(directory, contact, occasion)))
         else:
             found.append(LeftOut(contact, "; ".join(_too_little(each, amount, count, area, now) for each in grants)))
     return tuple(found)
+
+
+def _cannot_be_asked(directory: Directory, contact: Contact, occasion: Occasion) -> str:
+    out = [each.to for each in contact.channels if each.to in directory.live.out]
+    if len(out) == len(contact.channels):
+        return f"every address of {contact.id} is out: {', '.join(dict.fromkeys(out))}"
+    return "; ".join(directory.resolve(contact.id, occasion).because)
 
 
 def _too_little(grant: Authority, amount: Money | None, count: int, area: str | None, now: datetime) -> str:

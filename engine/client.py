@@ -387,6 +387,27 @@ def status() -> Request[dict[str, Any]]:
     return Request("GET", "/api/v1/status", _read_as_it_is)
 
 
+def contacts() -> Request[dict[str, Any]]:
+    """Everybody with their channels and how each stands; who holds each role, area, team and schedule now."""
+    return Request("GET", "/api/v1/contacts", _read_as_it_is)
+
+
+def verify(people: Sequence[str] = (), channel: str | None = None, which: str = "due") -> Request[list[dict[str, Any]]]:
+    """Send codes; `which` is `due`, `expired` or `all`. Gives what became of each address that was chosen."""
+    body = {"contacts": list(people), "channel": channel, "which": which}
+    return Request("POST", "/api/v1/contacts/verify", lambda answer: list(answer["asked"]), body=body)
+
+
+def confirm_code(code: str) -> Request[dict[str, Any]]:
+    """Somebody has said a code back. CommandRefused for one that proves nothing."""
+    return Request("POST", "/api/v1/contacts/confirm", _read_as_it_is, body={"code": code})
+
+
+def who_can(action: str, **asked: object) -> Request[dict[str, Any]]:
+    """Who may do this, least senior first, and who is left out. `asked`: amount, currency, count, area, at."""
+    return Request("GET", "/api/v1/who-can", _read_as_it_is, query={"action": action, **asked})
+
+
 def trial_page(contact: str, channel: str | None = None) -> Request[TrialPage]:
     body = {"contact": contact} if channel is None else {"contact": contact, "channel": channel}
     return Request("POST", "/api/v1/test-page", _read_trial_page, body=body)

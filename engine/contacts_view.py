@@ -11,6 +11,7 @@ from contacts.directory import Authority, Contact, Directory, Occasion
 from contacts.standing import Standing, absence_at, address_of, addresses, ends_of, shown
 from engine.clock import from_stamp
 from engine.view import stamp
+from incidents.errors import CommandRefused
 from incidents.money import Money
 from storage import numbers
 from storage.database import Tx
@@ -161,7 +162,13 @@ def deciders_view(
     *,
     count: int = 1,
 ) -> dict[str, Any]:
-    """Who may do this at that moment and can be asked, in the order in which they are asked; and who is left out."""
+    """Who may do this at that moment and can be asked, in the order in which they are asked; and who is left out.
+
+    Raises CommandRefused for an area that there is not.
+    """
+    if area is not None and directory.area(area) is None:
+        known_areas = ", ".join(each.id for each in directory.areas) or "none"
+        raise CommandRefused(f"There is no area {area!r}; the plan has {known_areas}.")
     able: Sequence[Contact] = who_can(directory, action, amount, area, at, count=count)
     grants = [(each, grant_for(each, action, amount, area, at, count=count)) for each in able]
     return {
