@@ -129,7 +129,10 @@ class Calendars:
     async def _run(self) -> None:
         while True:
             self._wanted.clear()
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                logger.exception("calendars not looked at; the next round is in %s", EVERY)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY.total_seconds()):
                     await self._wanted.wait()

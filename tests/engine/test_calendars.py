@@ -3,10 +3,8 @@
 import asyncio
 import io
 import json
-import shutil
 import socket
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -24,8 +22,8 @@ from storage.database import Database
 from storage.migrate import migrate
 from tests.support.feed_server import FeedServer, calendar, shift
 from tests.support.plans import crisis_plan, everybody, someone
+from tests.support.real_engine import PlanFiles, person, rung
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 TODAY = shift("ana", NOON - DAY / 2, NOON + DAY / 2)
@@ -412,10 +410,11 @@ async def test_the_address_of_a_feed_is_told_to_nobody(desk, feed):
 
 
 async def test_a_running_engine_follows_its_feeds_and_pages_its_operators_once(tmp_path, feed):
-    plan = Path(shutil.copytree(EXAMPLE, tmp_path / "plan"))
-    contacts = plan / "contacts.yaml"
-    schedule = f"\nschedules:\n  - {{id: tech, title: Tech on call, calendar: '{feed.url}'}}\n"
-    contacts.write_text(contacts.read_text(encoding="utf-8") + schedule, encoding="utf-8")
+    files = PlanFiles([person("nora", "console"), person("tomas", "console")], [rung("nora")], last=["tomas"])
+    plan = files.write(tmp_path / "plan")
+    contacts = json.loads((plan / "contacts.yaml").read_text(encoding="utf-8"))
+    contacts["schedules"] = [{"id": "tech", "title": "Tech on call", "calendar": feed.url}]
+    (plan / "contacts.yaml").write_text(json.dumps(contacts), encoding="utf-8")
     feed.says("oops", 500)
     console = io.StringIO()
     engine = Engine(EngineConfig(tmp_path / "home", plan, "http://test"), SystemClock(), console)
