@@ -43,6 +43,28 @@ def test_push_and_sms_come_at_once_and_the_telephone_rings_a_minute_later_again_
     world.phone("bob").rings(by="sms")
 
 
+def test_the_calls_to_one_person_go_on_when_the_next_rung_is_called(world):
+    patient = {Severity.SEV1: (beat("sms"), beat("voice", after="10m"))}
+    world.given_plan(people=everybody(someone("ana", paging=patient)))
+    world.alert("ShopDown")
+    world.phone("ana").rings(by="sms").ignores()
+    world.passes(minutes=5)
+    world.phone("bob").rings().ignores()
+    world.passes(minutes=5)
+    world.phone("ana").rings(by="voice")
+
+
+def test_somebody_whose_every_page_fails_costs_the_others_on_their_rung_nothing(world):
+    world.given_plan(crisis_plan(rung("ana", "bob"), rung("cleo")))
+    world.phone("ana").fails(PageFailure.REFUSED)
+    world.alert("ShopDown")
+    world.phone("bob").rings().ignores()
+    world.passes(minutes=4, seconds=59)
+    world.phone("cleo").is_silent()
+    world.passes(seconds=1)
+    world.phone("cleo").rings()
+
+
 def test_whoever_lacks_the_first_channels_is_called_by_the_next_at_once(world):
     world.given_plan(people=everybody(someone("ana", "voice"), paging=CRISIS))
     world.alert("ShopDown")
