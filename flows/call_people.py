@@ -9,7 +9,6 @@ from flows.driver import FATES, Driver, Look
 from flows.visible import Shown, Visible, begin_moves, done, left_open, not_made
 from incidents.state import Status
 
-
 WAITS = {
     "crew": "somebody takes the role",
     "question": "an executive answers",
