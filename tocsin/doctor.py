@@ -1,8 +1,11 @@
 """Examines an installation: what would keep a page from leaving, or an answer from arriving, said before it matters."""
 
+import imaplib
 import os
 import shutil
+import smtplib
 import socket
+import ssl
 import stat
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -10,14 +13,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from contacts.addresses import PROVIDERS, ChannelKind
 from contacts.directory import Directory
 from engine.client import Address, SyncEngineClient
 from engine.client import status as status_request
 from engine.home import Home, HomeUnusable
 from incidents.errors import EngineUnreachable, PlanInvalid, TocsinError
+from notifications.email_account import EmailAccount
 from runbooks.loader import load_plan
 from storage.migrate import HEAD, current_revision
-from tocsin.settings import Settings
+from tocsin.settings import Settings, TwilioSettings
 
 ROOM_WANTED, ROOM_NEEDED = 1024**3, 256 * 1024**2
 """Bytes that ought to be free, and that must be: the ballast alone takes 64 MB."""
@@ -48,6 +53,12 @@ def examine(settings: Settings) -> list[Finding]:
         *_prefect(settings),
         *_twilio(settings, directory),
         *_slack(settings, directory),
+        *_email(settings, directory),
+        *_push(settings, directory),
+        *_webhook(settings, directory),
+        *_apprise(settings, directory),
+        *_providers(settings, directory),
+        *_unreachable(settings, directory),
         *_outside(settings),
     ]
 
@@ -188,43 +199,261 @@ def _reason(error: Exception) -> str:
 
 
 def _twilio(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
-    twilio = settings.twilio
-    parts = {
-        "TOCSIN_TWILIO__ACCOUNT_SID": twilio.account_sid,
-        "TOCSIN_TWILIO__AUTH_TOKEN": twilio.auth_token,
-        "TOCSIN_TWILIO__FROM_NUMBER": twilio.from_number,
+    """The first account, and each that TOCSIN_TWILIO_ACCOUNTS names."""
+    kinds = tuple(kind for kind in _CARRIED_BY_TWILIO if directory is None or "twilio" in directory.providers_of(kind))
+    wanted = _wanting(directory, kinds)
+    yield from _account("twilio", "TOCSIN_TWILIO", settings.twilio, wanted, settings.public_url)
+    for name, account in settings.twilio_accounts.items():
+        check = f"twilio {provider_name(name)}"
+        yield from _account(check, _variable_of(name), account, [], settings.public_url)
+
+
+_CARRIED_BY_TWILIO = (ChannelKind.SMS, ChannelKind.VOICE)
+
+
+def _account(
+    check: str, variable: str, account: TwilioSettings, wanted_by: list[str], public_url: str | None
+) -> Iterator[Finding]:
+    missing = _missing(_parts(variable, account))
+    yield from _credentials(check, _parts(variable, account), wanted_by)
+    if missing:
+        return
+    if public_url is None:
+        yield _fail(check, _DEAF.format("set TOCSIN_PUBLIC_URL to the address by which it reaches us"))
+    else:
+        yield _ok(check, _READY)
+
+
+def _parts(variable: str, account: TwilioSettings) -> dict[str, object]:
+    return {
+        f"{variable}__ACCOUNT_SID": account.account_sid,
+        f"{variable}__AUTH_TOKEN": account.auth_token,
+        f"{variable}__FROM_NUMBER": account.from_number,
     }
-    yield from _credentials("twilio", parts, _wanting(directory, ("sms", "voice")), settings.public_url)
+
+
+def provider_name(name: str) -> str:
+    """What contacts.yaml calls the account that a variable names: TOCSIN_TWILIO_ACCOUNTS__EU_2__... is `eu-2`."""
+    return name.lower().replace("_", "-")
+
+
+def _variable_of(provider: str) -> str:
+    return f"TOCSIN_TWILIO_ACCOUNTS__{provider.upper().replace('-', '_')}"
 
 
 def _slack(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
-    parts = {
-        "TOCSIN_SLACK__BOT_TOKEN": settings.slack.bot_token,
-        "TOCSIN_SLACK__SIGNING_SECRET": settings.slack.signing_secret,
-    }
-    yield from _credentials("slack", parts, _wanting(directory, ("slack",)), settings.public_url)
+    """Answers come by Socket Mode, with the app token, or to the public URL, signed with the signing secret."""
+    slack = settings.slack
+    by_http = {"TOCSIN_SLACK__SIGNING_SECRET": slack.signing_secret, "TOCSIN_PUBLIC_URL": settings.public_url}
+    if not slack.bot_token and not slack.app_token and not slack.signing_secret:
+        yield from _credentials("slack", {"TOCSIN_SLACK__BOT_TOKEN": None}, _wanting(directory, (ChannelKind.SLACK,)))
+    elif not slack.bot_token:
+        yield _fail("slack", "Half configured: TOCSIN_SLACK__BOT_TOKEN missing.")
+    elif slack.app_token:
+        yield _ok("slack", f"{_READY} Answers come by Socket Mode.")
+    elif missing := _missing(by_http):
+        yield _fail("slack", _DEAF.format(f"set {' and '.join(missing)}, or TOCSIN_SLACK__APP_TOKEN for Socket Mode"))
+    else:
+        yield _ok("slack", _READY)
 
 
-def _credentials(
-    check: str, parts: Mapping[str, object], wanted_by: list[str], public_url: str | None
-) -> Iterator[Finding]:
-    missing = [name for name, value in parts.items() if not value]
-    if len(missing) == len(parts):
-        if wanted_by:
-            yield _fail(check, f"Not configured, but these are to be paged by it: {', '.join(wanted_by)}.")
+def _email(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
+    mail = settings.email
+    parts = {"TOCSIN_EMAIL__SMTP_HOST": mail.smtp_host, "TOCSIN_EMAIL__FROM_ADDRESS": mail.from_address}
+    yield from _credentials("e-mail", parts, _wanting(directory, (ChannelKind.EMAIL,)))
+    account = mail.account()
+    if account is None:
+        return
+    server = f"{account.smtp_host}:{account.smtp_port}"
+    trouble = _smtp_trouble(account)
+    if trouble is None:
+        login = "and takes our login" if account.smtp_user else "and wants no login of us"
+        yield _ok("e-mail", f"{server} answers {login}.")
+    else:
+        yield _fail("e-mail", f"{server} cannot be used: {trouble}")
+    if not account.hears:
+        yield _warn("e-mail", "One-way, no reply and no bounce comes in: set TOCSIN_EMAIL__LMTP_PORT or __IMAP_HOST.")
+    if account.lmtp_port is not None:
+        yield _ok("e-mail", f"Replies and bounces are expected by LMTP on {account.lmtp_host}:{account.lmtp_port}.")
+    if account.imap_host is not None:
+        trouble = _imap_trouble(account)
+        mailbox = f"{account.imap_folder} on {account.imap_host}:{account.imap_port}"
+        if trouble is None:
+            yield _ok("e-mail", f"Replies and bounces are read from {mailbox}.")
         else:
-            yield _ok(check, "Not configured, and nobody in contacts.yaml needs it.")
-        return
-    if missing:
+            yield _fail("e-mail", f"{mailbox} cannot be read: {trouble}")
+
+
+def _smtp_trouble(account: EmailAccount) -> str | None:
+    """Why no mail could be handed over now, or None. Logs in, sends nothing."""
+    context = ssl.create_default_context()
+    try:
+        if account.smtp_security == "tls":
+            client: smtplib.SMTP = smtplib.SMTP_SSL(
+                account.smtp_host, account.smtp_port, _OUR_NAME, timeout=PATIENCE, context=context
+            )
+        else:
+            client = smtplib.SMTP(account.smtp_host, account.smtp_port, _OUR_NAME, timeout=PATIENCE)
+        with client:
+            if account.smtp_security == "starttls":
+                client.starttls(context=context)
+            if account.smtp_user:
+                client.login(account.smtp_user, account.smtp_password or "")
+    except (OSError, smtplib.SMTPException) as error:
+        return _one_line(error)
+    return None
+
+
+_OUR_NAME = "localhost"
+"""Else the library asks the DNS for our name, and waits."""
+
+
+def _imap_trouble(account: EmailAccount) -> str | None:
+    """Why replies could not be read now, or None. Marks nothing as read."""
+    context = ssl.create_default_context()
+    host, port = account.imap_host or "", account.imap_port
+    try:
+        if account.imap_security == "tls":
+            client: imaplib.IMAP4 = imaplib.IMAP4_SSL(host, port, ssl_context=context, timeout=PATIENCE)
+        else:
+            client = imaplib.IMAP4(host, port, timeout=PATIENCE)
+        with client:
+            if account.imap_security == "starttls":
+                client.starttls(context)
+            client.login(account.imap_user, account.imap_password)
+            said, _ = client.select(f'"{account.imap_folder}"', readonly=True)
+    except (OSError, imaplib.IMAP4.error) as error:
+        return _one_line(error)
+    return None if said == "OK" else f"there is no folder {account.imap_folder}"
+
+
+def _one_line(error: Exception) -> str:
+    answer = getattr(error, "smtp_error", None) or (error.args[0] if error.args and len(error.args) == 1 else None)
+    text = answer.decode(errors="replace") if isinstance(answer, bytes) else _reason(error)
+    return " ".join(text.split())[:200]
+
+
+def _push(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
+    wanted = _wanting(directory, (ChannelKind.PUSH,))
+    if settings.channels().push_subject is None:
+        what = {"TOCSIN_PUSH__SUBJECT (or a TOCSIN_PUBLIC_URL with https)": None}
+        yield from _credentials("push", what, wanted)
+    elif settings.public_url is None:
+        yield _warn("push", "A push has no link to answer by: TOCSIN_PUBLIC_URL is not set.")
+    elif wanted:
+        yield _ok(
+            "push", f"Configured. Each of these lets a browser ring at {settings.public_url}/push: {_few(wanted)}."
+        )
+    else:
+        yield _ok("push", "Configured; nobody in contacts.yaml has a browser.")
+
+
+def _webhook(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
+    parts = {"TOCSIN_WEBHOOK__SECRET": settings.webhook.secret}
+    yield from _credentials("webhook", parts, _wanting(directory, (ChannelKind.WEBHOOK,)))
+    if settings.webhook.secret is not None:
+        if settings.public_url is None:
+            yield _warn("webhook", "One-way, the receiver cannot answer: TOCSIN_PUBLIC_URL is not set.")
+        else:
+            yield _ok("webhook", _READY)
+
+
+def _apprise(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
+    """Each name of contacts.yaml has its variable; a variable that nobody uses is said too."""
+    known = {name.lower() for name in settings.apprise}
+    wanted: dict[str, list[str]] = {}
+    for contact in () if directory is None else directory.contacts:
+        for channel in contact.channels:
+            if channel.kind == "apprise":
+                wanted.setdefault(channel.to.replace("-", "_"), []).append(contact.id)
+    for name, people in wanted.items():
+        if name not in known:
+            yield _fail("apprise", f"TOCSIN_APPRISE__{name.upper()} is not set; these need it: {_few(people)}.")
+    if unused := sorted(known - set(wanted)):
+        yield _warn("apprise", f"Nobody in contacts.yaml uses {', '.join(unused)}.")
+    if found := sorted(known & set(wanted)):
+        yield _ok("apprise", f"Configured, one-way: {', '.join(found)}.")
+    elif not known and not wanted:
+        yield _ok("apprise", _UNUSED)
+
+
+# --- contacts.yaml against the settings ---
+
+
+def _providers(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
+    """Each provider that contacts.yaml names has its account here."""
+    accounts = {provider_name(name): account for name, account in settings.twilio_accounts.items()}
+    for kind, names in {} if directory is None else directory.providers.items():
+        for name in names:
+            if name == PROVIDERS[kind]:
+                continue
+            if kind not in _CARRIED_BY_TWILIO:
+                yield _fail("providers", f"{kind} through {name}: Tocsin has only {PROVIDERS[kind]} for {kind}.")
+            elif missing := _missing(_parts(_variable_of(name), accounts.get(name, TwilioSettings()))):
+                yield _fail("providers", f"{kind} through {name}: {', '.join(missing)} missing.")
+            else:
+                yield _ok("providers", f"{kind} through {name}: set up.")
+
+
+def _unreachable(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
+    """Who has no channel at all that this installation can use: no page will ever reach them."""
+    usable = configured(settings)
+    lost = [
+        each.id
+        for each in (() if directory is None else directory.contacts)
+        if each.channels and not any(channel.kind in usable for channel in each.channels)
+    ]
+    if lost:
+        yield _fail("contacts", f"NOBODY CAN REACH THEM, none of their channels is configured: {_few(lost)}.")
+
+
+def configured(settings: Settings) -> frozenset[ChannelKind]:
+    """The kinds of channel that an engine with these settings has."""
+    channels = settings.channels()
+    there = {
+        ChannelKind.CONSOLE: True,
+        ChannelKind.SMS: channels.has_twilio or bool(channels.other_twilios),
+        ChannelKind.VOICE: channels.has_twilio or bool(channels.other_twilios),
+        ChannelKind.SLACK: channels.has_slack,
+        ChannelKind.EMAIL: channels.email is not None,
+        # Its key is made when the engine starts.
+        ChannelKind.PUSH: channels.push_subject is not None,
+        ChannelKind.WEBHOOK: bool(channels.webhook_keys),
+        ChannelKind.APPRISE: bool(channels.apprise_urls),
+    }
+    return frozenset(kind for kind, is_there in there.items() if is_there)
+
+
+_READY = "Configured. `tocsin test-page` proves that it arrives."
+_UNUSED = "Not configured, and nobody in contacts.yaml needs it."
+_DEAF = "ANSWERS CANNOT ARRIVE: {}."
+
+
+def _credentials(check: str, parts: Mapping[str, object], wanted_by: list[str]) -> Iterator[Finding]:
+    """What is missing of a channel's settings; nothing when all is there."""
+    missing = _missing(parts)
+    if missing and len(missing) < len(parts):
         yield _fail(check, f"Half configured: {', '.join(missing)} missing.")
-        return
-    if public_url is None:
-        yield _fail(check, "ANSWERS CANNOT ARRIVE: set TOCSIN_PUBLIC_URL to the address by which it reaches us.")
-        return
-    yield _ok(check, "Configured. `tocsin test-page` proves that it arrives.")
+    elif missing and wanted_by:
+        unset = ", ".join(missing)
+        yield _warn(check, f"Not configured ({unset}), but these are to be paged by it: {_few(wanted_by)}.")
+    elif missing:
+        yield _ok(check, _UNUSED)
 
 
-def _wanting(directory: Directory | None, kinds: tuple[str, ...]) -> list[str]:
+def _missing(parts: Mapping[str, object]) -> list[str]:
+    return [name for name, value in parts.items() if not value]
+
+
+def _few(people: list[str]) -> str:
+    more = len(people) - _NAMED
+    return ", ".join(people[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+_NAMED = 10
+
+
+def _wanting(directory: Directory | None, kinds: tuple[ChannelKind, ...]) -> list[str]:
     contacts = () if directory is None else directory.contacts
     return [each.id for each in contacts if any(channel.kind in kinds for channel in each.channels)]
 

@@ -12,10 +12,15 @@ from tocsin.words import (
     PageLine,
     ago,
     answers,
+    can_answer,
     clock,
     escalation_plan,
     in_hand,
+    person,
     printable,
+    question_state,
+    question_word,
+    roles,
     until,
 )
 
@@ -35,7 +40,8 @@ def incident_screen(
 ) -> list[str]:
     """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline."""
     view = printable(view)
-    lines = [*_header(view, names, now), *_calls(escalation_plan(view, now, names))]
+    lines = [*_header(view, names, now), *_roles(view, names), *_questions(view, names, now, width)]
+    lines += [*_left_out(view, names, width), *_calls(escalation_plan(view, now, names))]
     lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
     lines += _missing(view, width, program)
     entries = view["timeline"] if whole else view["timeline"][-_RECENT:]
@@ -123,6 +129,40 @@ def _header(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) ->
         yield f"  Merged into {view['merged_into']}"
 
 
+def _roles(view: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[str]:
+    taken = roles(view, names)
+    if not taken:
+        return
+    yield from _title("Roles")
+    room = max(len(role) for role, _ in taken)
+    for role, who in taken:
+        yield f"  {role:<{room}}  {who}"
+
+
+_ANSWER_COLOUR = {"open": "yellow", "yes": "green", "no": "red", "expired": "red"}
+
+
+def _questions(view: Mapping[str, Any], names: Mapping[str, str], now: datetime, width: int) -> Iterator[str]:
+    if not view.get("questions"):
+        return
+    yield from _title("Questions")
+    for each in view["questions"]:
+        word = question_word(view, each)
+        styled = click.style(f"{word:<8}", fg=_ANSWER_COLOUR.get(word))
+        yield f"  {styled} {click.style(each['id'], bold=True)}  {each['text']}"
+        asked = ", ".join(names.get(who, who) for who in each["to"])
+        yield from _folded(f"           {person(each['asked_by'], names)} asks {asked}", width, 11)
+        yield from _folded(f"           {question_state(view, each, names, now)}", width, 11)
+
+
+def _left_out(view: Mapping[str, Any], names: Mapping[str, str], width: int) -> Iterator[str]:
+    if not view.get("implicated"):
+        return
+    yield from _title("Left out")
+    who = ", ".join(names.get(each, each) for each in view["implicated"])
+    yield from _folded(f"  {who}: implicated; nobody of them is called or told", width, 4)
+
+
 def _calls(lines: Sequence[PageLine]) -> Iterator[str]:
     if not lines:
         return
@@ -200,9 +240,8 @@ def _compensation(view: Mapping[str, Any]) -> Iterator[str]:
 
 def _missing(view: Mapping[str, Any], width: int, program: str) -> Iterator[str]:
     """What is missing to close, and the very commands that would change it."""
-    if not view["missing_to_close"]:
-        return
-    yield from _title("Missing to close")
+    if view["missing_to_close"]:
+        yield from _title("Missing to close")
     for sentence in view["missing_to_close"]:
         yield from _folded(f"  - {sentence}", width, 4)
     following = next_commands(view)
@@ -217,9 +256,10 @@ def next_commands(view: Mapping[str, Any]) -> list[str]:
     id_ = view["id"]
     if view["status"] not in ("declared", "acknowledged", "resolved"):
         return []
+    asked = _answer_commands(view)
     if view["commander"] is None:
-        return [f"tocsin ack {id_}"]
-    found = [_step_command(id_, step) for step in view["steps"] if step["state"] == "open"][:_SUGGESTED]
+        return [f"tocsin ack {id_}", *asked]
+    found = asked + [_step_command(id_, step) for step in view["steps"] if step["state"] == "open"][:_SUGGESTED]
     found += [
         f'tocsin decide {id_} {each["id"]} --choice "{"|".join(each["options"])}" --because "..."'
         for each in view["decisions"]
@@ -229,6 +269,13 @@ def next_commands(view: Mapping[str, Any]) -> list[str]:
         found.append(f'tocsin resolve {id_} --note "..."')
         return found
     return found + _last_commands(view)
+
+
+def _answer_commands(view: Mapping[str, Any]) -> list[str]:
+    """One for each question that is open; it is named when there are several."""
+    still = [each["id"] for each in view.get("questions") or () if can_answer(view, each)]
+    which = [f" --question {each}" for each in still] if len(still) > 1 else [""] * len(still)
+    return [f"tocsin answer {view['id']} yes|no|call{each}" for each in which][:_SUGGESTED]
 
 
 def _step_command(id_: str, step: Mapping[str, Any]) -> str:

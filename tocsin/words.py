@@ -309,8 +309,9 @@ def _still_open(question: Mapping[str, Any], names: Mapping[str, str], now: date
     if wanting:
         called.append(f"{' and '.join(wanting)} {'wants' if len(wanting) == 1 else 'want'} to be called first.")
     silence = "yes" if question["if_silent"] == "yes" and question["about"] == "other" else "no"
-    left = until(question["expires_at"], now)
-    deadline = f"Open; answer {left} ({clock(question['expires_at'], now)} UTC). No answer means {silence}."
+    left, at = until(question["expires_at"], now), clock(question["expires_at"], now)
+    due = "The time is up" if left.endswith("overdue") else f"Answer {left}"
+    deadline = f"{due} ({at} UTC). No answer means {silence}."
     return " ".join([*called, deadline])
 
 

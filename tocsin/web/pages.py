@@ -184,8 +184,9 @@ class Pages:
         )
 
     def _titles(self, view: Mapping[str, Any]) -> dict[str, str]:
-        """The roles that this incident's pages and people name, in words."""
+        """The roles that this incident's pages, people, steps and decisions name, in words."""
         named = {page["reference"].partition("/")[0] for page in view["pages"]} | set(view["roles"])
+        named |= {step["owner"] for step in view["steps"]} | {each["decider"] for each in view["decisions"]}
         return {each: title for each in named if (title := self._engine.directory.title_of(each)) is not None}
 
     # --- declare ---
@@ -321,7 +322,9 @@ def _unless_left_out(contact: str, make: Make) -> Make:
 def _without_left_out(view: Mapping[str, Any]) -> dict[str, Any]:
     """The incident as the holder of a link may see it: not who is left out of it, nor because of whom."""
     told = [_discreet(each) for each in view["timeline"] if each["kind"] != "ContactsImplicated"]
-    return {**view, "implicated": [], "timeline": told}
+    out = set(view["implicated"])
+    questions = [{**each, "to": [who for who in each["to"] if who not in out]} for each in view["questions"]]
+    return {**view, "implicated": [], "timeline": told, "questions": questions}
 
 
 def _discreet(entry: Mapping[str, Any]) -> Mapping[str, Any]:

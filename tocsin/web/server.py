@@ -7,13 +7,16 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 
 import uvicorn
 
+from contacts.addresses import ChannelKind
 from engine.clock import SystemClock
 from engine.home import HomeUnusable
 from engine.services import Engine, EngineConfig
 from incidents.errors import PlanInvalid, TocsinError
+from notifications.channels import ChannelSettings
 from tocsin.settings import Settings
 from tocsin.web.app import build_app
 
@@ -122,12 +125,31 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _say_loudly(engine: Engine) -> None:
     """What a person must know at start, because it will matter at three in the morning."""
-    deaf = sorted(kind.value for kind, channel in engine.channels.items() if not channel.two_way)
-    if engine.config.public_url is None and deaf:
-        log.warning(
-            "TOCSIN_PUBLIC_URL is not set: answers cannot arrive by %s; people must answer with the command line or "
-            "the web page",
-            ", ".join(deaf),
-        )
+    two_way = {kind: channel.two_way for kind, channel in engine.channels.items()}
+    for line in deaf_lines(two_way, engine.config.channels, engine.config.public_url):
+        log.warning("%s", line)
     if engine.config.heartbeat_url is None:
         log.warning("TOCSIN_HEARTBEAT_URL is not set: nobody outside will notice when Tocsin is dead")
+
+
+def deaf_lines(two_way: Mapping[ChannelKind, bool], channels: ChannelSettings, public_url: str | None) -> list[str]:
+    """One sentence for each setting whose absence keeps answers out, with the channels that it makes one-way."""
+    deaf: dict[str, list[str]] = {}
+    for kind, hears in sorted(two_way.items()):
+        if not hears and kind is not ChannelKind.APPRISE:  # which never hears, whatever is set
+            deaf.setdefault(_what_lets_answers_in(kind, channels, public_url), []).append(kind.value)
+    return [
+        f"{setting} is not set: answers cannot arrive by {', '.join(kinds)}; people must answer with the command line "
+        "or the web page"
+        for setting, kinds in deaf.items()
+    ]
+
+
+def _what_lets_answers_in(kind: ChannelKind, channels: ChannelSettings, public_url: str | None) -> str:
+    match kind:
+        case ChannelKind.EMAIL:
+            return "TOCSIN_EMAIL__LMTP_PORT or TOCSIN_EMAIL__IMAP_HOST"
+        case ChannelKind.SLACK if public_url is not None and channels.slack_signing_secret is None:
+            return "TOCSIN_SLACK__SIGNING_SECRET or TOCSIN_SLACK__APP_TOKEN"
+        case _:
+            return "TOCSIN_PUBLIC_URL"
