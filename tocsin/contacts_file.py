@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from incidents.errors import CommandRefused
@@ -136,10 +137,17 @@ def record(file: Path, proofs: Proofs, reverify_every: timedelta) -> tuple[Chang
     after, changes = with_proofs(before.removeprefix(mark), proofs, reverify_every)
     if not changes:
         return ()
-    if _without_days(after) != _without_days(before.removeprefix(mark)):
+    if not _says_the_same(before.removeprefix(mark), after):
         raise CommandRefused(f"{file} is written in a way that cannot be changed safely; write the days yourself.")
     _write(real, (mark + after).encode())
     return changes
+
+
+def _says_the_same(before: str, after: str) -> bool:
+    try:
+        return bool(_without_days(before) == _without_days(after))
+    except YAMLError:
+        return False
 
 
 def _without_days(text: str) -> Any:
