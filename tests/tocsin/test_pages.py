@@ -117,7 +117,8 @@ async def test_a_stranger_can_change_nothing(engine, browser):
     incident = await declared(engine)
     before = await engine.show(incident)
 
-    for path in (f"/incidents/{incident}/acknowledge", f"/incidents/{incident}/pass", "/declare", "/logout"):
+    paths = [page_of(incident, action) for action in ("acknowledge", "pass", "say")]
+    for path in (*paths, "/declare", "/logout"):
         assert (await browser.post(path, title="x", situation="GENERIC")).status in (303, 403)
     after = await engine.show(incident)
     assert (after["commander"], after["status"]) == (before["commander"], "declared")
@@ -372,6 +373,231 @@ async def test_a_page_says_who_performs_while_prefect_is_away(engine, browser):
     assert "the engine performs" in (await browser.get(await link(engine, incident))).words
 
 
+# --- roles ---
+
+
+async def test_the_button_says_as_what_one_takes_it_and_the_page_then_says_who_is_what(engine, browser):
+    incident = await declared(engine)
+    page = await browser.get(await link(engine, incident))
+
+    assert "I take it as Duty incident commander" in page.words
+    await browser.post(f"/incidents/{incident}/acknowledge", **page.fields)
+
+    mine, theirs = await browser.get(page_path := await link(engine, incident)), await link(engine, incident, "sofia")
+    assert "I take it" not in mine.words
+    assert "You have it" in mine.words
+    assert "Who is what Duty incident commander Nora Lindqvist" in mine.words
+    assert re.search(r"Taken at \d\d:\d\d UTC as Duty incident commander", (await browser.get(theirs)).words)
+    assert page_path != theirs
+
+
+async def test_whoever_was_called_by_nobody_takes_it_as_nothing(engine, browser):
+    incident = await declared(engine)
+
+    assert "I take it I cannot" in (await browser.get(await link(engine, incident, "margaret"))).words
+
+
+async def test_whoever_passed_reads_when_and_can_still_take_it(engine, browser):
+    incident = await declared(engine)
+    path = await link(engine, incident, "nora")
+    await browser.post(f"/incidents/{incident}/pass", **(await browser.get(path)).fields)
+
+    after = await browser.get(path)
+
+    assert re.search(r"You passed at \d\d:\d\d UTC; the next one is called. You can still take it.", after.words)
+    assert "I cannot" not in after.words
+    assert "I take it" in after.words
+
+
+# --- questions ---
+
+
+async def asked(engine, *to, text="Close all shops until noon?", **more):
+    """An incident that nora leads, in which she asks these people something."""
+    incident = await declared(engine, "The shop is on fire")
+    await engine.does(incident, "acknowledge", "nora")
+    await engine.does(incident, "ask", "nora", to=list(to), text=text, expires_in="20m", about="other", **more)
+    return incident
+
+
+async def money_asked(engine):
+    """An incident in which callum proposes more than he may; the question goes to those who may."""
+    incident = await declared(engine, "Orders are lost")
+    await engine.does(incident, "acknowledge", "nora")
+    each = {"amount": "200.00", "currency": "EUR"}
+    proposed = {"per_customer": each, "population": "customers who lost an order", "count": 412}
+    await engine.does(incident, "compensate", "callum", **proposed, rationale="They waited two days for nothing")
+    await engine.eventually(lambda: _questions(engine, incident), "a question about the money")
+    return incident
+
+
+async def _questions(engine, incident):
+    return (await engine.show(incident))["questions"]
+
+
+async def test_the_link_of_a_question_asks_it_with_its_deadline_and_looking_answers_nothing(engine, browser):
+    incident = await asked(engine, "leon", "sofia")
+
+    page = await browser.get(await link(engine, incident, "leon"))
+
+    assert "Close all shops until noon?" in page.words
+    assert "Asked by Nora Lindqvist" in page.words
+    assert re.search(r"Answer in \d+ min \(.*?\d\d:\d\d UTC\)\. No answer means no\.", page.words)
+    assert [each for each in ("Yes", "No", "Call me first") if f">{each}</button>" in page.text] == [
+        "Yes",
+        "No",
+        "Call me first",
+    ]
+    assert page.text.index(">Yes</button>") < page.text.index("Nora Lindqvist has it")
+    assert "I take" not in page.words, "a question is no calling that one takes"
+    assert (await browser.get(page_of(incident, "say"))).status == 405
+    assert (await engine.show(incident))["questions"][0]["open"]
+
+
+def page_of(incident, action):
+    return f"/incidents/{incident}/{action}"
+
+
+@pytest.mark.parametrize(("pressed", "sentence"), [("yes", "You said yes at"), ("no", "You said no at")])
+async def test_an_answer_is_taken_once_and_everybody_asked_reads_the_truth(engine, browser, pressed, sentence):
+    incident = await asked(engine, "leon", "sofia")
+    leon, sofia = await link(engine, incident, "leon"), await link(engine, incident, "sofia")
+    hers = (await browser.get(sofia)).fields
+
+    done = await browser.post(page_of(incident, "say"), **(await browser.get(leon)).fields, answer=pressed)
+    late = await browser.post(page_of(incident, "say"), **hers, answer="yes" if pressed == "no" else "no")
+
+    assert (done.status, done.headers["location"]) == (303, leon)
+    assert (late.status, late.headers["location"]) == (303, sofia)
+    assert sentence in (await browser.get(leon)).words
+    assert f"Leon Achterberg already said {pressed} at" in (await browser.get(sofia)).words
+    assert "Call me first" not in (await browser.get(sofia)).words
+    [question] = (await engine.show(incident))["questions"]
+    assert (question["answer"], question["answered_by"]) == (pressed, "leon")
+
+
+async def test_whoever_wants_to_talk_first_can_still_answer(engine, browser):
+    incident = await asked(engine, "leon")
+    path = await link(engine, incident, "leon")
+    fields = (await browser.get(path)).fields
+
+    await browser.post(page_of(incident, "say"), **fields, answer="call")
+    waiting = await browser.get(path)
+    await browser.post(page_of(incident, "say"), **fields, answer="no")
+
+    assert "You asked to be called first; you can still answer here." in waiting.words
+    assert "wants to be called before deciding" in (await browser.get(await link(engine, incident, "nora"))).words
+    assert "You said no at" in (await browser.get(path)).words
+
+
+async def test_a_question_about_money_says_all_that_a_yes_pays(engine, browser):
+    incident = await money_asked(engine)
+    path = await link(engine, incident, "david")
+    page = await browser.get(path)
+
+    assert "Yes pays 200.00 EUR \u00d7 412 = 82400.00 EUR" in page.words
+    assert "412 customers who lost an order" in page.words
+    assert "Because They waited two days for nothing" in page.words
+    assert "Proposed by Callum Reid" in page.words
+    await browser.post(page_of(incident, "say"), **page.fields, answer="yes")
+
+    view = await engine.show(incident)
+    assert (view["compensation"]["state"], view["compensation"]["decided_by"]) == ("decided", "david")
+    assert re.search(r"You said yes at \d\d:\d\d UTC\. It is approved\.", (await browser.get(path)).words)
+
+
+async def test_a_question_that_was_settled_otherwise_has_no_buttons(engine, browser):
+    incident = await money_asked(engine)
+    document = (await engine.show(incident))["compensation"]["document"]
+    await engine.does(incident, "approve", "sofia", document=document)
+
+    page = await browser.get(await link(engine, incident, "david"))
+
+    assert "It needs no answer any more: Sofia Brandt has decided it." in page.words
+    assert "Call me first" not in page.words
+
+
+async def test_only_whoever_was_asked_can_answer_and_only_with_their_own_link(engine, browser):
+    incident = await asked(engine, "leon")
+    fields = (await browser.get(await link(engine, incident, "leon"))).fields
+    nora = proof(await link(engine, incident, "nora"))
+    said = {"question": fields["question"], "answer": "yes"}
+
+    other = await browser.post(page_of(incident, "say"), **nora, **said)
+    forged = await browser.post(page_of(incident, "say"), **{**fields, "c": "sofia"}, answer="yes")
+    nothing = await browser.post(page_of(incident, "say"), **{**fields, "answer": "perhaps"})
+
+    assert (other.status, forged.status, nothing.status) == (409, 403, 409)
+    assert "asks nora no question" in other.words
+    assert (await engine.show(incident))["questions"][0]["open"]
+
+
+async def test_everybody_sees_how_a_question_stands(engine, browser):
+    incident = await asked(engine, "leon")
+    path = await link(engine, incident, "nora")
+    before = await browser.get(path)
+    await engine.does(incident, "answer", "leon", answer="yes")
+
+    assert "Leon Achterberg: Answer in" in before.words
+    assert "Leon Achterberg: Leon Achterberg said yes at" in (await browser.get(path)).words
+
+
+# --- who is left out ---
+
+
+async def left_out(engine, contact="marcus"):
+    incident = await asked(engine, contact, "leon", text="Recall it?")
+    path = await link(engine, incident, contact)
+    await engine.does(incident, "implicate", "nora", contacts=[contact], because="he signed the delivery")
+    return incident, path
+
+
+async def test_the_link_of_somebody_who_is_left_out_opens_nothing_and_names_nothing(engine, browser):
+    incident, path = await left_out(engine)
+
+    page = await browser.get(path)
+
+    assert page.status == 403
+    assert "This page is not for you." in page.words
+    for word in (incident, "fire", "Larkfield", "Marcus", "Nora", "implicated", "SEV"):
+        assert word not in page.text
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "pass", "say"])
+async def test_whoever_is_left_out_can_change_nothing_with_a_link_from_before(engine, browser, action):
+    incident, path = await left_out(engine)
+    before = await engine.kinds(incident)
+
+    answer = await browser.post(page_of(incident, action), **proof(path), answer="yes", question="question-1")
+
+    assert answer.status == 403
+    assert "This page is not for you." in answer.words
+    assert incident not in answer.text
+    by_marcus = [each for each in (await engine.show(incident))["timeline"] if each["by"] == "person:marcus"]
+    assert by_marcus == []
+    assert (await engine.kinds(incident))[: len(before)] == before
+
+
+async def test_who_is_left_out_is_seen_by_somebody_logged_in_and_not_by_the_holder_of_a_link(engine, browser):
+    incident, _ = await left_out(engine)
+    by_link = await browser.get(await link(engine, incident, "leon"))
+    await browser.logs_in("nora")
+    by_session = await browser.get(f"/incidents/{incident}")
+
+    assert re.search(r"Left out [^.]*Marcus Hale", by_session.words)
+    assert "he signed the delivery" in by_session.words
+    assert "Recall it?" in by_link.words
+    for word in ("Left out", "left out", "implicated", "he signed the delivery"):
+        assert word not in by_link.words
+
+
+async def test_whoever_is_left_out_sees_nothing_as_themselves_when_logged_in(engine, browser):
+    incident, _ = await left_out(engine)
+    await browser.logs_in("marcus")
+
+    assert (await browser.get(f"/incidents/{incident}")).status == 403
+
+
 # --- a real browser ---
 
 
@@ -511,3 +737,21 @@ async def test_somebody_logs_in_and_declares_in_a_real_browser(engine, chromium)
         await tab.until("location.pathname.startsWith('/incidents/INC-')")
         assert await tab.finds("document.querySelector('h1').innerText") == "Lifts are stuck"
         assert await tab.finds("document.cookie") == "", "no script could read the session"
+
+
+@pytest.mark.slow
+@pytest.mark.counterparty("chromium")
+async def test_a_question_about_money_is_read_and_answered_on_one_screen_of_a_telephone(engine, chromium):
+    incident = await money_asked(engine)
+
+    async with chromium.tab() as tab:
+        await tab.opens(engine.url + await link(engine, incident, "david"))
+        bottom = "document.querySelector('.say').getBoundingClientRect().bottom"
+        assert await tab.finds(f"{bottom} <= innerHeight"), await tab.finds(f"[{bottom}, innerHeight]")
+        assert await tab.finds("document.documentElement.scrollWidth <= innerWidth"), "nothing to push sideways"
+        _, _, width, height = await tab.clicks("button.yes")
+        assert width > 120
+        assert height >= 48
+        await tab.until("document.body.innerText.includes('You said yes at')")
+
+    assert (await engine.show(incident))["compensation"]["decided_by"] == "david"
