@@ -17,6 +17,7 @@ from runbooks.forecast import forecast
 from runbooks.loader import LIBRARY, LoadedPlan, load_plan
 from runbooks.moves import PageContact, TellContacts
 from runbooks.plan import Runbook
+from runbooks.proof import Terms, prove, targets_of
 from runbooks.starter import STARTER_KEYS, write_starter
 from runbooks.trial import Call, Cause, trial
 
@@ -216,6 +217,15 @@ def test_somebody_is_reached_in_time_with_a_provider_or_a_network_down(library, 
         cause = Cause(severity, code, situation.area)
         steps = trial(ladder, library.directory, cause, MONDAY, [broken], within)
         assert any(isinstance(step, Call) and step.works for step in steps), code
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_the_starter_plan_can_be_proven_for_a_year_of_clock_changes(library, silent):
+    """Also when the first whom it reaches does not answer."""
+    terms = Terms(targets_of(library.plan, {}), silent=silent)
+    proof = prove(library.plan, library.directory, MONDAY, MONDAY + timedelta(weeks=52), terms)
+    assert proof.results
+    assert [result.scenario.name for result in proof.failed] == []
 
 
 def test_every_commented_example_can_be_put_in(tmp_path):
