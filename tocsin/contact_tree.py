@@ -170,7 +170,8 @@ class _Pen:
                 ranked = {"deputy": (held.deputy,), "second-deputy": (held.second_deputy,)}.get(rank, held.holders)
                 who = ", or ".join(self._holder(each) for each in ranked if each is not None)
             case "area":
-                title, who = "The area that is hit", "see Roles and areas"
+                title = f"The area that is hit, {rank.replace('-', ' ') or 'responsible'}"
+                who = "see Roles and areas"
             case "team":
                 team = self.directory.team(name)
                 who = ", ".join(self._line_to(each) for each in self._people(() if team is None else team.members))

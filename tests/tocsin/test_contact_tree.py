@@ -2,7 +2,7 @@
 
 import io
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pypdf
 import pytest
@@ -68,7 +68,7 @@ LADDERS = {
         in_extremis=("area:tech/deputy",),
         crew=("role:desk",),
     ),
-    "slow": Ladder(rungs=(rung("area:*", wait="1h"),), in_extremis=("p1",)),
+    "slow": Ladder(rungs=(rung("area:*/second-deputy", wait="1h"),), in_extremis=("p1",)),
 }
 
 
@@ -132,7 +132,7 @@ def test_a_ladder_says_who_is_called_after_how_long_and_at_which_number():
         f"+25m Payments: Nóra Łukasz-Muñoz {spaced(1)}, Bob",
         f"+30m Technology, deputy: Cleo {spaced(3)} Then these last ones again every 5m",
         "Ladder slow for SEV3; SEV4",
-        "at once The area that is hit: see Roles and areas",
+        "at once The area that is hit, second deputy: see Roles and areas",
     ):
         assert said in ladder, ladder
 
@@ -150,7 +150,9 @@ def test_duties_are_printed_as_long_as_the_paper_is_good_and_a_gap_is_called_nob
 
 
 def test_a_rota_of_many_turns_says_how_many_are_left_out():
-    hourly = Schedule(id="tech", title="Hourly", layers=(Layer(people=("p1", "p3"), rotate="1h", start="2026-11-01"),))
+    hourly = Schedule(
+        id="tech", title="Hourly", layers=(Layer(people=("p1", "p3"), rotate=timedelta(hours=1), start="2026-11-01"),)
+    )
 
     assert re.search(
         r"and \d+ more turns until Thu 24 Dec 2026",
