@@ -17,9 +17,10 @@ from engine.compose import NOTICE_PRIORITY, digest, reader_of
 from engine.numbers import Numbers
 from engine.outside import TRIAL
 from engine.pager import Pager
+from engine.receipts import Receipts
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
-from notifications.channel import Answer, DeliveryReport
+from notifications.channel import Answer
 from notifications.email_account import EmailAccount
 from notifications.email_tokens import MailToken, Sign
 from notifications.wording import (
@@ -52,13 +53,12 @@ class Desk(Protocol):
     pager: Pager
     epoch: int
     numbers: Numbers
+    receipts: Receipts
 
     @property
     def directory(self) -> Directory: ...
 
     async def answer(self, answer: Answer, contact: Contact, incident_id: str, channel: str) -> str: ...
-
-    async def report(self, report: DeliveryReport) -> None: ...
 
     async def latest_page_to(self, address: str, incident_id: str | None) -> OutboxRow | None: ...
 
@@ -123,7 +123,7 @@ class Mailbox:
             case MailBounce():
                 row = self._row(found.tokens)
                 if row is not None:
-                    await self._engine.report(found.of(row.message_id, row.provider_id or ""))
+                    await self._engine.receipts.report(found.of(row.message_id, row.provider_id or ""))
             case MailReply():
                 row = self._row(found.tokens)
                 contact = self._who(row, found.answer.sender or "", forged=found.forged)

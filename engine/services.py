@@ -6,14 +6,12 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol, TextIO
+from typing import IO, Any, Protocol, TextIO
 
 from contacts.addresses import PROVIDERS, ChannelKind
-from contacts.authority import covering_authority, describe, who_can_compensate
 from contacts.directory import Contact, Directory
 from engine.answers import sentence_for
 from engine.book import PlanBook
@@ -21,9 +19,10 @@ from engine.briefing import Briefing, brief
 from engine.calendars import Calendars
 from engine.clock import Clock, random_token
 from engine.compose import Composer, digest
-from engine.door import Change, Door, Performed
+from engine.door import Change, Door
 from engine.faults import checkpoint_from
 from engine.feed import Feed
+from engine.grounds import Grounds
 from engine.home import Home
 from engine.intake import Heard, Intake
 from engine.links import Links
@@ -32,23 +31,23 @@ from engine.numbers import Numbers
 from engine.outside import page_operators, trial_row
 from engine.pager import Pager
 from engine.presence import Presence
+from engine.receipts import Receipts
 from engine.subscriptions import BrowserSubscriptions, with_push_key
 from engine.tick import Tick
 from engine.verification import Verification
 from engine.view import incident_view
+from engine.wheel import Wheel
 from incidents import commands as c
 from incidents import events as e
-from incidents.errors import CommandRefused, Overloaded, PlanInvalid, StaleDriver, UnknownIncident
+from incidents.errors import CommandRefused, Overloaded, PlanInvalid, UnknownIncident
 from incidents.evolve import fold
-from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
 from incidents.state import Incident
-from notifications.channel import Answer, Channel, DeliveryReport
+from notifications.channel import Answer, Channel
 from notifications.channels import ChannelSettings, build_channels, build_others
 from notifications.email_tokens import SIGNED
-from runbooks.ladder import occasion_of
 from runbooks.loader import LoadedPlan, load_plan
-from runbooks.moves import Moves, kind_of
+from runbooks.moves import kind_of
 from runbooks.next_moves import executives_of
 from signals.integration import Integration
 from signals.signal import Signal
@@ -60,8 +59,6 @@ from storage.outbox import OutboxRow
 
 log = logging.getLogger("tocsin.engine")
 
-FOUR_EYES_ABOVE = Decimal(150)
-"""Per customer; above it somebody else must approve (domain.md 4.3)."""
 HEARD_AT_ONCE = 25
 """Signals in one work; it holds up the loop while it runs."""
 
@@ -192,6 +189,9 @@ class Engine:
         self.verification = Verification(
             self.database, self.book, self.clock, self.numbers, self.epoch, carriers, self.pager.nudge
         )
+        self.grounds = Grounds(self.book, self.clock)
+        self.receipts = Receipts(self.database, self.door, self.clock, self.publish, self.epoch)
+        self.wheel = Wheel(self.database, self.door, self.presence, self.clock, self.publish)
         self.tick = Tick(self)
         self.calendars = Calendars(self.database, self.book, self.clock, self.page_operators, self.tick.nudge)
         self.calendars.load()
@@ -505,111 +505,9 @@ class Engine:
         names = ", ".join(recipients) or "nobody: the plan names no executive who can be reached"
         return f"Summary {change.after.summaries} of {incident_id} goes to {names}.", briefing
 
-    def compensate(
-        self,
-        contact_id: str,
-        per_customer: Money | None,
-        population: str,
-        count: int,
-        reason: NoCompensationReason | None,
-        rationale: str,
-    ) -> Callable[[Incident, datetime], c.Compensate]:
-        """A compensation decision with the authority behind it looked up."""
-
-        def make(incident: Incident, now: datetime) -> c.Compensate:
-            contact = self.known_contact(contact_id)
-            grant = covering_authority(contact, per_customer, count, now, incident.area)
-            amount = Decimal(0) if per_customer is None else per_customer.amount
-            document = digest(f"{incident.id}|{contact.id}|{per_customer}|{population}|{count}|{reason}|{rationale}")[
-                :12
-            ]
-            able = self._who_can(incident, per_customer, count, now)
-            return c.Compensate(
-                contact=contact.id,
-                per_customer=per_customer,
-                population=population,
-                population_count=count,
-                reason=reason,
-                rationale=rationale,
-                document=document,
-                grant=None if grant is None else describe(grant),
-                needs_four_eyes=amount > FOUR_EYES_ABOVE,
-                who_can=tuple(each.id for each in able),
-            )
-
-        return make
-
-    def approve(self, contact_id: str, document: str) -> Callable[[Incident, datetime], c.ApproveCompensation]:
-        def make(incident: Incident, now: datetime) -> c.ApproveCompensation:
-            contact = self.known_contact(contact_id)
-            grant, able = self._authority_for_proposal(incident, contact, now)
-            return c.ApproveCompensation(contact.id, document, grant, able)
-
-        return make
-
-    def _authority_for_proposal(
-        self, incident: Incident, contact: Contact, now: datetime
-    ) -> tuple[str | None, tuple[str, ...]]:
-        """(the grant of this contact that covers the open proposal, in words; everybody whose grant covers it)."""
-        proposal = incident.proposal
-        per_customer = None if proposal is None else proposal.per_customer
-        count = 0 if proposal is None else proposal.population_count
-        grant = covering_authority(contact, per_customer, count, now, incident.area)
-        able = self._who_can(incident, per_customer, count, now)
-        return None if grant is None else describe(grant), tuple(each.id for each in able)
-
-    def _who_can(
-        self, incident: Incident, per_customer: Money | None, count: int, now: datetime
-    ) -> tuple[Contact, ...]:
-        occasion = occasion_of(incident, self.directory, now)
-        return who_can_compensate(self.directory, per_customer, count, now, occasion)
-
-    def implicate(
-        self, references: Sequence[str], because: str, by: str
-    ) -> Callable[[Incident, datetime], c.Implicate]:
-        """These people, and everybody who reports to them, leave every ladder of the incident."""
-        named = [self.known_contact(each).id for each in references]
-        everybody = tuple(sorted(self.directory.implicated_in(named)))
-        return lambda _incident, _now: c.Implicate(everybody, because, by)
-
-    def ask(
-        self,
-        to: Sequence[str],
-        text: str,
-        *,
-        about: Literal["money", "text", "other"],
-        expires_in: timedelta,
-        if_silent: Literal["no", "yes"],
-        by: str,
-    ) -> Callable[[Incident, datetime], c.AskQuestion]:
-        """An executive decision page: one question to these people, in this order."""
-        people = tuple(dict.fromkeys(self.known_contact(each).id for each in to))
-        return lambda _incident, now: c.AskQuestion(text, about, people, now + expires_in, if_silent, by)
-
-    def say(
-        self,
-        contact_id: str,
-        answer: Literal["yes", "no", "call"],
-        channel: str,
-        *,
-        question: str | None = None,
-        message_id: str | None = None,
-    ) -> Callable[[Incident, datetime], c.AnswerQuestion]:
-        """Yes, no or call, with the authority behind a yes looked up."""
-
-        def make(incident: Incident, now: datetime) -> c.AnswerQuestion:
-            grant, able = self._authority_for_proposal(incident, self.known_contact(contact_id), now)
-            return c.AnswerQuestion(contact_id, answer, channel, question, message_id, grant, able)
-
-        return make
-
     def known_contact(self, reference: str) -> Contact:
         """The contact behind an id or a role. Raises CommandRefused with the ids that exist."""
-        contact = self.directory.contact(reference) or self.directory.first(reference, self.clock.now())
-        if contact is None:
-            known = ", ".join(each.id for each in self.directory.contacts)
-            raise CommandRefused(f"contacts.yaml has nobody called {reference!r}; it has {known}.")
-        return contact
+        return self.grounds.known_contact(reference)
 
     async def show(self, incident_id: str) -> dict[str, Any]:
         """The incident as the API shows it. Reads the log; changes nothing."""
@@ -645,7 +543,7 @@ class Engine:
         command: c.Command
         match answer.verb:
             case "yes" | "no" | "call":
-                make = self.say(contact.id, answer.verb, channel, message_id=answer.message_id)
+                make = self.grounds.say(contact.id, answer.verb, channel, message_id=answer.message_id)
                 return await self.command(incident_id, make, answer.event_id)
             case "acknowledge":
                 command = c.Acknowledge(contact.id, channel, message_id=answer.message_id)
@@ -656,34 +554,6 @@ class Engine:
             case _:
                 raise CommandRefused(f"{answer.verb} is not something to carry out.")
         return await self.command(incident_id, lambda _incident, _now: command, answer.event_id)
-
-    async def report(self, report: DeliveryReport) -> None:
-        """A provider's word about a message: any order, any number of times, the same end."""
-        if report.message_id.split(".", 1)[0] != str(self.epoch):
-            return
-        now = self.clock.now()
-
-        def work(tx: Tx) -> list[Change]:
-            row = outbox.get(tx, report.message_id)
-            if row is None:
-                return []
-            members = outbox.bundled_in(tx, row.message_id) if row.kind == "bundle" else []
-            return [change for each in (row, *members) for change in self._report_one(tx, each, report, now)]
-
-        for change in await self.database.write(work):
-            self.publish(change)
-
-    def _report_one(self, tx: Tx, row: OutboxRow, report: DeliveryReport, now: datetime) -> list[Change]:
-        state = _later(row.state, report.state)
-        if state is not None:
-            outbox.set_state(tx, row.message_id, state, report.provider_id or None, now.timestamp())
-        if row.kind != "page":
-            return []
-        try:
-            command = _report_command(replace(report, message_id=row.message_id), f"provider:{row.channel}")
-            return [self.door.apply(tx, row.incident_id, command, now)]
-        except UnknownIncident:
-            return []
 
     async def message(self, message_id: str) -> OutboxRow | None:
         return self.database.read_now(lambda tx: outbox.get(tx, message_id))
@@ -718,72 +588,6 @@ class Engine:
         self.pager.nudge()
         return row.message_id, f"A test page goes to {contact.name} by {channel.kind}."
 
-    # --- drivers ---
-
-    async def worker_says(self, worker: str, pid: int) -> None:
-        """A worker lives. Kept in memory at once; the row is for other engines."""
-        fresh = worker not in self.presence.seen
-        self.presence.worker_says(worker, self.clock.monotonic())
-        if fresh:
-            now = self.clock.now().timestamp()
-            await self.database.write(lambda tx: plans.seen(tx, worker, pid, now))
-
-    async def take_wheel(self, incident_id: str, worker: str, run: str) -> plans.Driver:
-        def work(tx: Tx) -> plans.Driver:
-            self.door.load(tx, incident_id)
-            return plans.take_wheel(tx, incident_id, worker, run)
-
-        driver = await self.database.write(work)
-        self.presence.take(incident_id, driver)
-        return driver
-
-    async def leave_wheel(self, incident_id: str, epoch: int) -> None:
-        await self.database.write(lambda tx: plans.leave_wheel(tx, incident_id, epoch))
-        self.presence.leave(incident_id, epoch)
-
-    async def moves(self, incident_id: str) -> tuple[Incident, Moves]:
-        return await self.database.write(lambda tx: self.door.due(tx, incident_id, self.clock.now()))
-
-    async def perform(self, incident_id: str, epoch: int, key: str) -> list[Performed]:
-        """Make one due move for the run that drives. Raises StaleDriver for any other run."""
-        now = self.clock.now()
-
-        def work(tx: Tx) -> Change:
-            driver = plans.driver_of(tx, incident_id)
-            if driver is None or driver.epoch != epoch or not driver.live:
-                raise StaleDriver(f"Another run drives {incident_id} now.")
-            return self.door.perform_due(tx, incident_id, "flow", now, key)
-
-        change = await self.database.write(work)
-        self.publish(change)
-        return change.performed
-
-    async def work(self, limit: int) -> list[dict[str, Any]]:
-        """Open incidents with a move due within 2 s and no live run, worst first."""
-        horizon = self.clock.now().timestamp() + 2.0
-
-        def read(tx: Tx) -> list[dict[str, Any]]:
-            rows = incident_log.due_rows(tx, horizon, limit * 4)
-            found = []
-            for row in rows:
-                if self.presence.is_driven(row.id):
-                    continue
-                driver = plans.driver_of(tx, row.id)
-                found.append(
-                    {
-                        "incident": row.id,
-                        "severity": row.severity,
-                        "situation": row.situation,
-                        "drill": row.drill,
-                        "title": row.title,
-                        "due_at": row.next_due_at,
-                        "runs": 0 if driver is None else driver.runs,
-                    }
-                )
-            return found[:limit]
-
-        return self.database.read_now(read)
-
     # --- trouble ---
 
     async def page_operators(self, subject: str, sentence: str) -> None:
@@ -802,43 +606,6 @@ class Engine:
             await self.page_operators(
                 f"quarantine-{incident_id}", f"{incident_id} cannot be read and is set aside: {because}"
             )
-
-
-def _later(current: str, reported: str) -> str | None:
-    """The row's state after a report: the lattice of delivery, so that order does not matter."""
-    ranks = {
-        "pending": 0,
-        "sending": 0,
-        "stale": 0,
-        "unknown": 1,
-        "bundled": 1,
-        "sent": 2,
-        "failed": 3,
-        "delivered": 4,
-        "read": 5,
-    }
-    wanted = {"accepted": "sent", "delivered": "delivered", "read": "read"}.get(reported, "failed")
-    return wanted if ranks[wanted] > ranks.get(current, 0) else None
-
-
-_FAILURES = {
-    "undelivered": e.PageFailure.UNDELIVERED,
-    "failed": e.PageFailure.UNDELIVERED,
-    "busy": e.PageFailure.BUSY,
-    "no-answer": e.PageFailure.NO_ANSWER,
-    "voicemail": e.PageFailure.VOICEMAIL,
-    "hung-up": e.PageFailure.HUNG_UP,
-}
-
-
-def _report_command(report: DeliveryReport, by: str) -> c.Command:
-    match report.state:
-        case "accepted":
-            return c.RecordSent(report.message_id, report.provider_id, by)
-        case "delivered" | "read":
-            return c.RecordDelivered(report.message_id, by)
-        case _:
-            return c.RecordFailed(report.message_id, _FAILURES[report.state], report.detail, by)
 
 
 def _with_promise(text: str, until: datetime | None) -> str:

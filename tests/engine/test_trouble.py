@@ -228,11 +228,11 @@ def test_the_clock_follows_the_computer_forward_and_not_back(monkeypatch: pytest
 
 
 async def test_while_a_worker_lives_the_runbook_waits_for_its_run_and_pages_do_not(engine: Engine) -> None:
-    await engine.worker_says("w1", 1)
+    await engine.wheel.worker_says("w1", 1)
     await hear(engine, alert("ShopDown"))
     await engine.command("INC-1", lambda _i, _n: c.Acknowledge("nora", "cli"))
 
     shown = await engine.show("INC-1")
     assert shown["pages"]
     assert {step["state"] for step in shown["steps"]} == {"waiting"}
-    assert [each["incident"] for each in await engine.work(10)] == ["INC-1"]
+    assert [each["incident"] for each in await engine.wheel.work(10)] == ["INC-1"]

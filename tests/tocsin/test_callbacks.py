@@ -196,7 +196,7 @@ async def test_a_machine_that_answers_us_is_not_told_for_ever_that_it_was_not_un
 async def test_a_question_is_answered_by_one_letter(engine, writes, asks):
     incident = await declared(engine)
     await writes(DUTY, "1a")
-    ask = engine.ask(
+    ask = engine.grounds.ask(
         ["dora"], "Close?", about="other", expires_in=timedelta(minutes=9), if_silent="no", by="person:bob"
     )
     await engine.command(incident, ask)
@@ -210,7 +210,7 @@ async def test_a_question_is_answered_by_one_letter(engine, writes, asks):
 async def test_a_question_on_the_telephone_has_keys_of_its_own(engine, asks):
     incident = await declared(engine)
     await engine.answer(Answer("acknowledge", incident=incident), engine.known_contact("bob"), incident, "cli")
-    ask = engine.ask(
+    ask = engine.grounds.ask(
         ["dora"], "Close?", about="other", expires_in=timedelta(minutes=9), if_silent="no", by="person:bob"
     )
     await engine.command(incident, ask)

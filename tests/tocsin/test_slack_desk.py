@@ -260,7 +260,9 @@ async def asked(desk, expires_in=timedelta(hours=1)):
     """Ana is asked a question; gives the incident and the id of the page that asks it."""
     incident, first = await desk.paged()
     question = "May we tell the press at six?"
-    ask = desk.engine.ask(["ana"], question, about="text", expires_in=expires_in, if_silent="no", by="person:bob")
+    ask = desk.engine.grounds.ask(
+        ["ana"], question, about="text", expires_in=expires_in, if_silent="no", by="person:bob"
+    )
     await desk.engine.command(incident, ask)
     while (page := await desk.page_of(incident)) == first:
         await asyncio.sleep(0.02)

@@ -153,9 +153,9 @@ def _maker(  # noqa: C901, PLR0912 - one line an order
         case o.PageOrder():
             made = c.PagePeople(tuple(engine.known_contact(each).id for each in order.contacts), order.because, by)
         case o.ImplicateOrder():
-            return engine.implicate(order.contacts, order.because, by)
+            return engine.grounds.implicate(order.contacts, order.because, by)
         case o.AskOrder():
-            return engine.ask(
+            return engine.grounds.ask(
                 order.to,
                 order.text,
                 about=order.about,
@@ -164,7 +164,7 @@ def _maker(  # noqa: C901, PLR0912 - one line an order
                 by=by,
             )
         case o.AnswerOrder():
-            return engine.say(contact, order.answer, order.channel, question=order.question)
+            return engine.grounds.say(contact, order.answer, order.channel, question=order.question)
         case o.HandoverOrder():
             made = c.HandOver(engine.known_contact(order.to).id, order.note, by)
         case o.SeverityOrder():
@@ -192,11 +192,11 @@ def _maker(  # noqa: C901, PLR0912 - one line an order
         case o.CloseOrder():
             made = c.Close(by)
         case o.CompensateOrder():
-            return engine.compensate(
+            return engine.grounds.compensate(
                 contact, order.per_customer, order.population, order.count, order.reason, order.rationale
             )
         case o.ApproveOrder():
-            return engine.approve(contact, order.document)
+            return engine.grounds.approve(contact, order.document)
         case _:
             raise CommandRefused(f"There is no command {type(order).__name__}.")
     return lambda _incident, _now: made
@@ -302,31 +302,31 @@ async def openapi(request: Request) -> JSONResponse:
 
 @router.get("/work")
 async def work(engine: EngineHere, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> dict[str, Any]:
-    found = await engine.work(limit)
+    found = await engine.wheel.work(limit)
     return {"work": [{**each, "due_at": stamp(from_stamp(each["due_at"]))} for each in found]}
 
 
 @router.post("/workers/{worker}")
 async def worker_says(engine: EngineHere, worker: str, word: o.WorkerWord) -> dict[str, Any]:
-    await engine.worker_says(worker, word.pid)
+    await engine.wheel.worker_says(worker, word.pid)
     return {"worker": worker}
 
 
 @router.post("/incidents/{incident_id}/drivers")
 async def take_wheel(engine: EngineHere, incident_id: IncidentId, order: o.WheelOrder) -> dict[str, Any]:
-    driver = await engine.take_wheel(incident_id, order.worker, order.run)
+    driver = await engine.wheel.take_wheel(incident_id, order.worker, order.run)
     return {"epoch": driver.epoch, "number": driver.runs}
 
 
 @router.delete("/incidents/{incident_id}/drivers/{epoch}")
 async def leave_wheel(engine: EngineHere, incident_id: IncidentId, epoch: int) -> dict[str, Any]:
-    await engine.leave_wheel(incident_id, epoch)
+    await engine.wheel.leave_wheel(incident_id, epoch)
     return {"incident": incident_id, "epoch": epoch}
 
 
 @router.get("/incidents/{incident_id}/moves")
 async def moves(engine: EngineHere, incident_id: IncidentId) -> dict[str, Any]:
-    incident, found = await engine.moves(incident_id)
+    incident, found = await engine.wheel.moves(incident_id)
     shown = await engine.show(incident_id)
     return {
         "version": incident.version,
@@ -339,7 +339,7 @@ async def moves(engine: EngineHere, incident_id: IncidentId) -> dict[str, Any]:
 
 @router.post("/incidents/{incident_id}/perform")
 async def perform(engine: EngineHere, incident_id: IncidentId, order: o.PerformOrder) -> dict[str, Any]:
-    performed = await engine.perform(incident_id, order.epoch, order.key)
+    performed = await engine.wheel.perform(incident_id, order.epoch, order.key)
     row = await engine.database.read(lambda tx: incident_log.incident_row(tx, incident_id))
     return {
         "performed": [{**move_view(each.move), "messages": list(each.messages)} for each in performed],

@@ -84,7 +84,7 @@ class _Twilio:
         if duty == "sms":
             return _xml(self._twiml.reply(await self._sms(form)))
         if duty == "status":
-            await self._engine.report(self._webhooks.status_report(message_id, form))
+            await self._engine.receipts.report(self._webhooks.status_report(message_id, form))
             return _xml(self._twiml.reply(None))
         row = await self._engine.message(message_id)
         if row is None or duty not in ("voice", "gather"):
@@ -95,7 +95,7 @@ class _Twilio:
         return _xml(await self._gather(row, form, attempt))
 
     async def _voice(self, row: OutboxRow, form: dict[str, str]) -> Reply:
-        await self._engine.report(self._webhooks.pick_up_report(row.message_id, form))
+        await self._engine.receipts.report(self._webhooks.pick_up_report(row.message_id, form))
         if row.incident_id == VERIFY:
             answered_by = form.get("AnsweredBy")
             return _xml(self._twiml.ask_for_proof(row.text, _language(row), self._action(row), answered_by=answered_by))
