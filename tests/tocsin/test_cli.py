@@ -1,6 +1,7 @@
 """The command line against a real engine: what people type at three in the morning, and what scripts rely on."""
 
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -285,6 +286,26 @@ def test_show_says_who_is_called_next_and_what_is_missing(tocsin, incident):
     assert "Nora Lindqvist by console, rung 1" in text
     assert f"tocsin ack {incident}" in text
     assert "Missing to close" in text
+
+
+def test_show_says_who_is_what_what_is_asked_and_who_is_left_out(tocsin, incident):
+    def does(*words):
+        done = tocsin(*words)
+        assert done.exit_code == 0, done.stderr
+
+    does("ack", incident, "--by", "nora")
+    does("ask", incident, "leon", "--question", "Close all shops?", "--by", "nora")
+    does("implicate", incident, "marcus", "--because", "his van", "--by", "nora")
+    text = " ".join(tocsin("show", incident).stdout.split())
+
+    assert "Roles duty-commander Nora Lindqvist" in text
+    assert "Questions open question-1 Close all shops? Nora Lindqvist asks Leon Achterberg Answer in" in text
+    assert re.search(r"Left out [^:]*Marcus Hale[^:]*: implicated", text)
+    assert f"Next tocsin answer {incident} yes|no|call" in text
+    does("answer", incident, "no", "--by", "leon")
+    text = " ".join(tocsin("show", incident).stdout.split())
+    assert re.search(r"Questions no question-1 .*? Leon Achterberg said no at \d\d:\d\d UTC\.", text)
+    assert f"tocsin answer {incident}" not in text
 
 
 def test_status_lists_the_open_ones_and_who_performs(tocsin, incident):
