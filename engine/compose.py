@@ -10,6 +10,7 @@ from engine.links import Links
 from incidents.events import EscalationKind
 from incidents.ids import PageId
 from incidents.state import Incident
+from notifications.countries import takes_links, takes_replies
 from notifications.wording import PageFacts, Reader, message_code, notice_text, page_text
 from runbooks.moves import PageContact
 from runbooks.plan import Plan
@@ -107,6 +108,7 @@ class Composer:
         message_id: str,
         code: int | None,
     ) -> PageFacts:
+        channel = ChannelKind(move.channel)
         contact = directory.contact(move.contact)
         situation = plan.situations.get(incident.situation)
         escalation = incident.escalations[move.escalation]
@@ -130,13 +132,18 @@ class Composer:
             reader=reader_of(contact),
             drill=incident.drill,
             possible_duplicate=move.possible_duplicate,
-            two_way=move.channel in self.two_way,
-            link=self.links.url(incident.id, move.contact),
+            two_way=move.channel in self.two_way and (channel is not ChannelKind.SMS or takes_replies(move.to)),
+            link=self._link(incident, move, channel),
             role=directory.title_of(move.reference),
             code=code,
             question=None if asked is None else asked.text,
             expires_at=None if asked is None else asked.expires_at,
         )
+
+    def _link(self, incident: Incident, move: PageContact, channel: ChannelKind) -> str | None:
+        if channel is ChannelKind.SMS and not takes_links(move.to):
+            return None
+        return self.links.url(incident.id, move.contact)
 
     def _row(
         self,

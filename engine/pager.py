@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from incidents import events as e
 from incidents.errors import (
     CommandRefused,
     NotificationError,
+    OptedOut,
     OutcomeUnknown,
     ProviderUnavailable,
     TocsinError,
@@ -51,6 +52,7 @@ FIRST_PAUSE, LEAST_CALL = 0.5, 1.0
 
 _FAILURE: dict[type[NotificationError], PageFailure] = {
     Undeliverable: PageFailure.REFUSED,
+    OptedOut: PageFailure.REFUSED,
     ProviderUnavailable: PageFailure.PROVIDER_ERROR,
     OutcomeUnknown: PageFailure.UNKNOWN,
 }
@@ -73,8 +75,13 @@ class Pager:
         slots: int = 100,
         others: Mapping[tuple[ChannelKind, str], Channel] | None = None,
         bundle: Callable[[Tx, Sequence[OutboxRow], datetime], OutboxRow] = bundle_row,
+        opted_out: Callable[[str, str], Awaitable[object]] | None = None,
     ) -> None:
-        """`others` are the channels of further providers; `bundle` makes one message of several pages to a phone."""
+        """`others` are the channels of further providers; `bundle` makes one message of several pages to a phone.
+
+        `opted_out(address, because)` hears of owners who have told their provider to stop.
+        """
+        self._opted_out = opted_out
         self._others = {} if others is None else others
         self._bundle = bundle
         self._database = database
@@ -272,6 +279,8 @@ class Pager:
             return OutcomeUnknown(f"{type(error).__name__}: {error}")
 
     async def _record(self, row: OutboxRow, outcome: Sent | NotificationError) -> None:
+        if isinstance(outcome, OptedOut) and self._opted_out is not None:
+            await self._opted_out(row.address, str(outcome))
         if isinstance(outcome, Sent):
             await self._write(lambda tx: self._sent(tx, row, outcome))
         elif row.kind not in ("page", "bundle"):

@@ -10,6 +10,7 @@ TocsinError
 ├── EngineUnreachable     the engine does not answer
 └── NotificationError
     ├── Undeliverable        this address will never work: the next channel now
+    │   └── OptedOut         its owner has told the provider to stop: it is out until they write START
     ├── ProviderUnavailable  the provider refused for the moment: the next channel now
     └── OutcomeUnknown       nobody knows whether it left: the next channel now, and the provider is asked
 """
@@ -65,6 +66,10 @@ class NotificationError(TocsinError):
 
 class Undeliverable(NotificationError):
     """This address will never take this message."""
+
+
+class OptedOut(Undeliverable):
+    """The owner of this address has told the provider that they want no more messages."""
 
 
 class ProviderUnavailable(NotificationError):

@@ -16,7 +16,7 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallList
 from twilio.rest.api.v2010.account.message import MessageList
 
-from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable, Undeliverable
+from incidents.errors import NotificationError, OptedOut, OutcomeUnknown, ProviderUnavailable, Undeliverable
 from notifications.connections import TOTAL_SECONDS, open_session, seconds, what_became_of_it
 
 BASE_URL = "https://api.twilio.com"
@@ -30,7 +30,8 @@ _OUR_FAULT = frozenset({20003, 20005, 20006, 20404, 21210, 21212, 21603, 21606, 
 _BUSY = (429, 503)
 _CREDENTIALS = (401, 403)
 # Permissions of one destination arrive as 403 too: https://www.twilio.com/docs/api/errors/21408
-_DESTINATION = frozenset({13227, 21215, 21216, 21408, 21610, 21612, 21614})
+_DESTINATION = frozenset({13227, 21215, 21216, 21408, 21612, 21614})
+_STOPPED = 21610
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,8 @@ def _refusal(error: TwilioRestException | TwilioServiceException) -> Notificatio
     status, code, words = error.status, error.code, _words(error)
     if status >= 500 or status == 409:
         return OutcomeUnknown(f"Twilio failed (HTTP {status}): {words}.")
+    if code == _STOPPED:
+        return OptedOut(f"Twilio error {code}: {words}.")
     if code in _DESTINATION:
         return Undeliverable(f"Twilio error {code}: {words}.")
     if status in _CREDENTIALS:
