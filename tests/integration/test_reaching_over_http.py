@@ -194,3 +194,49 @@ async def test_stop_and_start_by_sms(engines: Engines, network: Network):
     await network.writes(engine, ana, "START")
     await engine.hears("a third")
     await network.gets_an_sms(engine, ana, "SEV1 INC-3")
+
+
+async def test_a_provider_that_says_stop_takes_the_number_out(engines: Engines, provider: MisbehavingProvider):
+    ana, bob, dora = person("ana", "sms"), person("bob", "sms"), person("dora")
+    plan = PlanFiles([ana, bob, dora], [rung("ana"), rung("bob")], ["dora"])
+    engine = await engines.make(plan, twilio_url=provider.url).up()
+    provider.how, provider.error_code = "refuses", 21610
+    await engine.hears("alert")
+
+    async def is_out() -> bool:
+        out = (await engine.get("/api/v1/status"))["addresses"]["out"]
+        return ana.channels["sms"] in str(out)
+
+    await engine.eventually(is_out, "ana's number in red")
+
+
+@pytest.mark.counterparty("twilio")
+async def test_an_executive_approves_an_amount_by_one_key_on_the_telephone(engines: Engines, network: Network):
+    ana, dora = person("ana", "sms"), person("dora", "voice", may_pay=(500, 50_000))
+    plan = PlanFiles([ana, dora], [rung("ana")], ["dora"])
+    engine = engines.make(plan, twilio_url=network.robot.url, emulators=network.emulators)
+    await engine.up()
+    network.telephone(dora).presses("9", "1")
+    await engine.hears("alert")
+    await engine.does("INC-1", "acknowledge", "ana")
+
+    await engine.does(
+        "INC-1",
+        "compensate",
+        "ana",
+        per_customer={"amount": "200", "currency": "EUR"},
+        population="whose order was lost",
+        count=10,
+        rationale="They lost their order and had to start again.",
+    )
+
+    async def decided() -> bool:
+        return ((await engine.show())["compensation"] or {}).get("state") == "decided"
+
+    await engine.eventually(decided, "the decision")
+    heard = " ".join(network.telephone(dora).heard)
+    assert "You are asked to decide. Pay 200 EUR to each of 10 customers" in heard
+    assert "That key does nothing here." in heard
+    assert "you said yes. It is approved." in heard
+    shown = await engine.show()
+    assert (shown["compensation"]["decided_by"], shown["compensation"]["requester"]) == ("dora", "ana")
