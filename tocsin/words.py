@@ -185,10 +185,16 @@ def in_hand(view: Mapping[str, Any], names: Mapping[str, str], reader: str | Non
 def answers(view: Mapping[str, Any], reader: str | None = None) -> list[Mapping[str, Any]]:
     """The callings that somebody can take: those in which `reader` was paged, then the round, then the others.
 
-    A question is no such calling: it is answered by yes, no or call.
+    A question is no such calling: it is answered by yes, no or call. A direct page is answered by whom it was sent to.
     """
-    live = [each for each in view.get("escalations") or () if each["live"] and each["kind"] != "question"]
     mine = {page["escalation"] for page in view["pages"] if page["contact"] == reader} if reader else set()
+    live = [
+        each
+        for each in view.get("escalations") or ()
+        if each["live"]
+        and each["kind"] != "question"
+        and (each["kind"] != "direct" or reader is None or each["id"] in mine)
+    ]
     return sorted(live, key=lambda each: (each["id"] not in mine, each["id"] != str(view["round"])))
 
 

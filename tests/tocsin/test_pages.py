@@ -486,6 +486,8 @@ async def test_whoever_wants_to_talk_first_can_still_answer(engine, browser):
     await browser.post(page_of(incident, "say"), **fields, answer="no")
 
     assert "You asked to be called first; you can still answer here." in waiting.words
+    assert ">Call me first<" not in waiting.text
+    assert "I take" not in waiting.words, "the page that tells nora to call is hers"
     assert "wants to be called before deciding" in (await browser.get(await link(engine, incident, "nora"))).words
     assert "You said no at" in (await browser.get(path)).words
 

@@ -115,14 +115,17 @@ def test_a_question_of_an_incident_that_ended_or_about_a_proposal_that_changed_i
     assert words.can_answer(view(compensation=proposed), question(document="new"))
 
 
-def test_whoever_was_paged_for_something_takes_that_first_and_nobody_takes_a_question():
+def test_one_takes_first_what_one_was_paged_for_and_never_a_question_or_somebody_elses_page():
     callings = [
         {"id": "1", "kind": "round", "live": True},
         {"id": "crew-care", "kind": "crew", "live": True},
         {"id": "question-1", "kind": "question", "live": True},
     ]
+    direct = {"id": "direct-1", "kind": "direct", "live": True}
     seen = view(escalations=callings, pages=[page(escalation="crew-care")])
+    called = view(escalations=[direct], pages=[page(escalation="direct-1")])
 
+    assert [[each["id"] for each in words.answers(called, who)] for who in ("ana", "bob")] == [["direct-1"], []]
     assert [each["id"] for each in words.answers(seen, "ana")] == ["crew-care", "1"]
     assert [each["id"] for each in words.answers(seen, "bob")] == ["1", "crew-care"]
 
