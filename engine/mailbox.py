@@ -18,6 +18,7 @@ from engine.numbers import Numbers
 from engine.outside import TRIAL
 from engine.pager import Pager
 from engine.receipts import Receipts
+from engine.verification import Verification
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from notifications.channel import Answer
@@ -53,6 +54,7 @@ class Desk(Protocol):
     pager: Pager
     epoch: int
     numbers: Numbers
+    verification: Verification
     receipts: Receipts
 
     @property
@@ -189,7 +191,7 @@ class _Correspondence:
         """They write back the code that shows that we reach them."""
         about = TRIAL if self._row is None else self._row.incident_id
         try:
-            await self._engine.numbers.prove(code)
+            await self._engine.verification.confirm(code, self._contact.id)
         except CommandRefused as error:
             return await self._tell(str(error), about)
         return await self._tell(address_is_proven(reader_of(self._contact)), about)

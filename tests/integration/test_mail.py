@@ -286,3 +286,23 @@ async def test_people_who_write_nothing_sensible_are_told_so_three_times_at_most
     assert (await is_taken(engine))["commander"] == "ana"
     unclear = [each for each in await post.inbox("ana") if "Not understood" in each.get_content()]
     assert len(unclear) <= 3
+
+
+@WAYS
+async def test_a_code_by_mail_is_written_back_and_proves_the_mailbox(
+    engines: Engines, mail_servers: MailServers, way: str
+):
+    ana = by_mail("ana")
+    engine = await an_engine(engines, PlanFiles([ana], [rung("ana")], ["ana"]), mail_environment(mail_servers, way))
+    post = Post(mail_servers, engine)
+    asked = await engine.ask("POST", "/api/v1/contacts/verify", json_body={})
+    assert [each["outcome"] for each in asked.json["asked"]] == ["sent"]
+
+    mail = await post.gets("ana", "Your code is ")
+    code = re.search(r"(?:\d ){5}\d", mail.get_content())
+    assert code is not None
+    await post.writes(reply(mail, code[0], "ana@people.test"))
+
+    await post.gets("ana", "Thank you: Tocsin reaches you here.")
+    contacts = (await engine.get("/api/v1/contacts"))["contacts"]
+    assert contacts[0]["channels"][0]["standing"] == "proven"
