@@ -163,11 +163,13 @@ class Engine:
 
     def _wire(self, checkpoint: Callable[[str], None]) -> None:
         self.name = f"engine-{os.getpid()}-{random_token(3)}"
+        others = [(kind, channel) for (kind, _), channel in self.other_channels.items()]
+        everything = [*self.channels.items(), *others]
         composer = Composer(
             self.epoch,
             self.links,
-            two_way=frozenset(kind.value for kind, channel in self.channels.items() if channel.two_way),
-            receipts=frozenset(kind.value for kind, channel in self.channels.items() if channel.gives_receipts),
+            two_way=frozenset(kind.value for kind, channel in everything if channel.two_way),
+            receipts=frozenset(kind.value for kind, channel in everything if channel.gives_receipts),
         )
         self.composer = composer
         self.door = Door(composer, self.book, self.presence.is_driven, lambda: self.presence.anybody)

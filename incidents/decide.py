@@ -401,6 +401,8 @@ def _ask_question(incident: Incident, command: c.AskQuestion, now: datetime) -> 
 
 def _answer_question(incident: Incident, command: c.AnswerQuestion, now: datetime) -> list[e.Event]:
     """Yes, no, or call. A yes to a compensation proposal approves it, within the authority of whoever says it."""
+    if command.contact in incident.implicated:
+        raise CommandRefused(f"{command.contact} is left out of {incident.id} and answers nothing in it.")
     asked = _question_for(incident, command)
     if asked.answer is not None:
         if asked.answered_by == command.contact and asked.answer == command.answer:
@@ -447,25 +449,29 @@ def _wants_call(incident: Incident, asked: Question, command: c.AnswerQuestion, 
     if who is None or who == command.contact:
         return []
     because = f"{command.contact} wants to be called before deciding: {asked.text}"
-    return _page_people(incident, c.PagePeople((who,), because, f"person:{command.contact}"), now)
+    return [_direct(incident, (who,), asked.id, because, now, f"person:{command.contact}")]
 
 
 def _page_people(incident: Incident, command: c.PagePeople, now: datetime) -> list[e.Event]:
     reason = _required(command.because, "Paging somebody needs a reason: what do you need from them?")
     if not command.contacts:
         raise CommandRefused("Say whom to page.")
+    return [_direct(incident, command.contacts, ", ".join(command.contacts), reason, now, command.by)]
+
+
+def _direct(
+    incident: Incident, contacts: tuple[str, ...], subject: str, because: str, now: datetime, by: str
+) -> e.EscalationStarted:
     number = 1 + sum(1 for each in incident.escalations.values() if each.kind is e.EscalationKind.DIRECT)
-    return [
-        e.EscalationStarted(
-            at=now,
-            by=command.by,
-            escalation=f"direct-{number}",
-            escalation_kind=e.EscalationKind.DIRECT,
-            subject=", ".join(command.contacts),
-            because=reason,
-            contacts=command.contacts,
-        )
-    ]
+    return e.EscalationStarted(
+        at=now,
+        by=by,
+        escalation=f"direct-{number}",
+        escalation_kind=e.EscalationKind.DIRECT,
+        subject=subject,
+        because=because,
+        contacts=contacts,
+    )
 
 
 def _hand_over(incident: Incident, command: c.HandOver, now: datetime) -> list[e.Event]:

@@ -150,8 +150,10 @@ _CAUSES: dict[EscalationKind, Callable[[Incident, Escalation], str | None]] = {
     EscalationKind.REMINDER: _heard_from,
     EscalationKind.CREW: _role_taken,
     EscalationKind.QUESTION: _question_over,
+    EscalationKind.DIRECT: _question_over,
 }
-"""Why each kind of calling ends by itself. A round and a direct call end only by an answer, or with the incident."""
+"""Why each kind of calling ends by itself. A round ends only by an answer, or with the incident; so does a direct call,
+unless it is about a question that somebody wanted to talk about first."""
 
 
 def crew(incident: Incident, plan: Plan) -> Iterator[Timed]:

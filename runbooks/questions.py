@@ -28,7 +28,8 @@ def questions(incident: Incident, directory: Directory, now: datetime) -> Iterat
     able = who_can_compensate(directory, proposal.per_customer, proposal.population_count, now, occasion)
     others = tuple(contact.id for contact in able if contact.id != proposal.requester)
     if others:
-        text = _proposal_in_words(proposal)
+        requester = directory.contact(proposal.requester)
+        text = _proposal_in_words(proposal, proposal.requester if requester is None else requester.name)
         ask = AskApproval(proposal.document, text, others, proposal.at + APPROVE_WITHIN, proposal.at)
         yield ask, proposal.at
 
@@ -38,8 +39,8 @@ def _outcome_of_silence(asked: Question) -> Literal["no", "yes"]:
     return "yes" if asked.if_silent == "yes" and asked.about == "other" else "no"
 
 
-def _proposal_in_words(proposal: Proposal) -> str:
+def _proposal_in_words(proposal: Proposal, requester: str) -> str:
     if proposal.per_customer is None:
-        return f"Pay {proposal.population} nothing ({proposal.reason})? {proposal.requester} proposes it."
+        return f"Pay {proposal.population} nothing ({proposal.reason})? {requester} proposes it."
     each = f"{proposal.per_customer} to each of {proposal.population_count} customers ({proposal.population})"
-    return f"Pay {each}? {proposal.requester} proposes it."
+    return f"Pay {each}? {requester} proposes it."

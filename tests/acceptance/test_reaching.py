@@ -394,6 +394,18 @@ def test_who_wants_to_talk_first_is_called_and_the_question_stays_open(world):
     world.does("INC-1", c.AnswerQuestion("dora", "call", "sms"))
     world.phone("ana").rings().hears("wants to be called")
     assert world.incident().state.questions["question-1"].open
+    world.does("INC-1", c.AnswerQuestion("dora", "no", "sms"))
+    world.all_ignore()
+    world.passes(hours=2)
+    world.no_phone_rings()
+
+
+def test_who_is_left_out_answers_no_question(world):
+    taken(world)
+    asks(world, "dora", "cleo")
+    world.does("INC-1", c.Implicate(("dora",), "it is about her", "person:bob"))
+    assert "left out" in world.refuses("INC-1", c.AnswerQuestion("dora", "yes", "sms"))
+    world.phone("cleo").rings()
 
 
 def test_silence_is_a_no_when_the_question_expires(world):

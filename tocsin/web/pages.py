@@ -127,7 +127,7 @@ class Pages:
         said = _SAID.get(_text(form, "answer"))
         if said is None:
             raise CommandRefused("Answer yes, no or call.")
-        return self._engine.say(who, said, "web", question=_text(form, "question") or None)
+        return self._engine.grounds.say(who, said, "web", question=_text(form, "question") or None)
 
     async def _answer(self, request: Request, made: Callable[[str, FormData], Make]) -> Response:
         form = await _form(request)
