@@ -192,8 +192,8 @@ BROKEN = [
         "contacts.yaml",
         "    name: Nora",
         "    vip: true\n    name: Nora",
-        "contacts.yaml:3:5: 'vip' is not a key here; the keys are id, name, language, time_zone, "
-        "channels, drills, authority.",
+        "contacts.yaml:3:5: 'vip' is not a key here; the keys are id, name, language, time_zone, channels, paging, "
+        "drills, deputy, reports_to, areas, conflicts, quiet_hours, absences, authority.",
     ),
     (
         "contacts.yaml",
