@@ -130,6 +130,8 @@ def _contacts_text(imported: Imported, lead: Contact, deputy: Contact | None) ->
         f"# yaml-language-server: $schema=schemas/contacts.schema.json\n#\n# {head}\n"
         "# Prove every address with `tocsin contacts verify`.\n\n"
         + _text({"contacts": people})
+        + "\n# How people are called who have no rules of their own: that of the starter plan.\n"
+        + _text({"paging": library["paging"]})
         + _section("teams", [_tree(each) for each in imported.teams])
         + _section("schedules", [_tree(each) for each in imported.schedules])
         + "".join(_section(name, entries, note) for name, entries in held.items())
