@@ -3,6 +3,7 @@
 import json
 import stat
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,6 +15,7 @@ from runbooks.checks import check
 from runbooks.documents import Document, read_document
 from runbooks.places import Finding, Place, Problem, Weight
 from runbooks.plan import Plan, PlanFile, Runbook
+from runbooks.smells import smells
 from runbooks.wording import explain, nearest
 
 FILE_LIMIT = 1_000_000
@@ -33,8 +35,9 @@ class LoadedPlan:
     warnings: tuple[str, ...] = ()
 
 
-def load_plan(folder: Path) -> LoadedPlan:
-    """The plan in `folder`. Reads only; a second call reads again.
+def load_plan(folder: Path, now: datetime | None = None) -> LoadedPlan:
+    """The plan in `folder`. Reads only; a second call reads again. With `now`, what smells at that moment is among the
+    warnings.
 
     Raises PlanInvalid with every problem found, one line each, in the order of the files. What points from one place to
     another is looked at once every file reads well. Files are UTF-8, at most 1 MB; links must stay inside the folder.
@@ -54,7 +57,7 @@ def load_plan(folder: Path) -> LoadedPlan:
     runbooks.sort(key=lambda page: page.model.id)
     plan = _whole(plan_file.model, tuple(page.model for page in runbooks))
     places = _Places(plan_file.document, contacts.document, tuple(page.document for page in runbooks))
-    return _checked(plan, contacts.model, places)
+    return _checked(plan, contacts.model, places, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +143,13 @@ class _Reading:
         return [page for page in pages if page is not None]
 
 
-def _checked(plan: Plan, directory: Directory, places: _Places) -> LoadedPlan:
+def _checked(plan: Plan, directory: Directory, places: _Places, now: datetime | None) -> LoadedPlan:
     findings = check(plan, directory)
     errors = [places.problem(finding) for finding in findings if finding.weight is Weight.ERROR]
     if errors:
         raise _invalid(errors)
+    if now is not None:
+        findings = [*findings, *smells(plan, directory, now)]
     return LoadedPlan(plan, directory, tuple(str(places.problem(finding)) for finding in findings))
 
 

@@ -1,4 +1,4 @@
-"""Who is reached, how and as what: channel ladders, providers, schedules, absences, roles, questions. In the world's time."""
+"""Who is reached, how and as what: channel ladders, providers, schedules, absences, roles, questions. Assumed time."""
 
 from datetime import timedelta
 

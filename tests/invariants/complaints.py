@@ -1,7 +1,7 @@
 """What users of other tools complain about, and why it cannot happen here: one row a complaint.
 
 The numbers are those of the peer study (shared/design/peers.md, section 3). Each row names the test that shows it, and
-the feature that has to be switched off for that test to fail. docs/complaints.md shows this table; a test compares them.
+the feature that has to be switched off for that test to fail. docs/complaints.md shows this table, and a test compares.
 """
 
 from dataclasses import dataclass
@@ -124,8 +124,8 @@ COMPLAINTS = (
         "The rotation was attached and not the schedule, so overrides were ignored.",
         "A ladder can name a schedule only as a whole; its overrides have the last word.",
         "contacts/schedules.py",
-        "    overrides = [(*_span(override, where), (override.person,)) for override in reversed(schedule.overrides)]\n",
-        "    overrides = [(*_span(override, where), (override.person,)) for override in ()]\n",
+        "for override in reversed(schedule.overrides)]",
+        "for override in ()]",
         SCHEDULES + "test_an_override_is_on_duty_alone_through_its_last_day",
     ),
     _row(

@@ -1,4 +1,4 @@
-"""Each complaint about paging that users of other tools have: its test is seen to fail with the feature switched off."""
+"""Each complaint of other tools' users about paging: its test is seen to fail with the feature switched off."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

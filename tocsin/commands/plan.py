@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from engine.client import activate_plan
+from engine.clock import SystemClock
 from incidents.errors import CommandRefused, PlanInvalid
 from runbooks.loader import load_plan
 from runbooks.starter import write_starter
@@ -41,7 +42,7 @@ def check(ctx: click.Context, folder: Path | None, plan: Path | None, as_json: b
     if where is None:
         raise click.UsageError("Name the plan's folder: tocsin check DIR.")
     try:
-        loaded = load_plan(where)
+        loaded = load_plan(where, SystemClock().now())
     except PlanInvalid as error:
         if not as_json:
             raise
