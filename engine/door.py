@@ -74,6 +74,7 @@ CALLING = (PageContact, TellContacts, SkipRung, GiveUpOnReceipt, StartEscalation
 
 MINIMUM_TO_ANSWER = timedelta(minutes=30)
 """A question that is asked late still gets this long."""
+NO_CODES_FOR = timedelta(minutes=1)
 _MOST_PASSES = 50
 _CACHED = 1_000
 
@@ -136,6 +137,7 @@ class Door:
         self._is_driven = is_driven
         self._is_attended = is_attended
         self._cache: OrderedDict[str, Incident] = OrderedDict()
+        self._out_of_codes: dict[str, datetime] = {}
 
     # --- public: each in a transaction of the caller ---
 
@@ -295,9 +297,7 @@ class Door:
         change.performed.append(Performed(move, by, tuple(row.message_id for row in change.rows[before:])))
 
     def _page(self, tx: Tx, change: Change, move: PageContact, at: datetime, by: str) -> None:
-        code = None
-        if move.channel == ChannelKind.SMS and move.channel in self._composer.two_way:
-            code = codes.code_for(tx, move.to, change.after.id, at.timestamp())
+        code = self._reply_code(tx, move, change.after.id, at)
         row = self._composer.page(change.after, move, change.plan, self._book.directory, at, code)
         change.add(
             e.PageRequested(
@@ -322,6 +322,17 @@ class Door:
             )
         )
         change.rows.append(row)
+
+    def _reply_code(self, tx: Tx, move: PageContact, incident_id: str, at: datetime) -> int | None:
+        """The incident's code on this phone. A phone that has run out of them is not asked again for a while."""
+        if move.channel != ChannelKind.SMS or move.channel not in self._composer.two_way:
+            return None
+        if self._out_of_codes.get(move.to, at) > at:
+            return None
+        code = codes.code_for(tx, move.to, incident_id, at.timestamp())
+        if code is None:
+            self._out_of_codes[move.to] = at + NO_CODES_FOR
+        return code
 
     def _tell_rung(self, change: Change, move: TellContacts, at: datetime, by: str) -> None:
         change.add(e.RungTold(at=at, by=by, escalation=move.escalation, rung=move.rung, contacts=move.contacts))
