@@ -9,7 +9,8 @@ is called at a moment of the calendar, so that the time to them shrinks the late
 therefore a pair: (False, offset) or (True, second). Within a cell no time grows: the worst one is at its beginning.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from runbooks.one_call import OneCall
@@ -54,9 +55,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """What a rung does when it is opened with these people on it."""
+    """What a rung does when it is opened. Who stands on no other rung is a number here: it makes no difference who."""
 
     paged: frozenset[str]
+    """Those whom it pages and who stand on other rungs too."""
     gains: tuple[tuple[str, int], ...]
     """(person, seconds after the opening) for those who are reached."""
     at_once: int
@@ -79,7 +81,7 @@ class _State:
     def after(self, opening: _Opening, rung: int, now: When) -> "_State":
         fixed, second = now
         return _State(
-            opening.paged,
+            self.paged | opening.paged,
             tuple(each for each in self.skipped if each != rung),
             self.reached + tuple((person, (fixed, second + after)) for person, after in opening.gains),
             self.sure + opening.at_once,
@@ -88,6 +90,33 @@ class _State:
 
     def without(self, rung: int) -> "_State":
         return _State(self.paged, (*self.skipped, rung), self.reached, self.sure, self.top)
+
+
+@dataclass(slots=True)
+class _Due:
+    """Rung `rung` is due `offset` after the beginning. What follows is worked out once for each way to open it."""
+
+    rung: int
+    offset: int
+    state: _State
+    track: "Track"
+    following: "dict[int, _Due | _Wait | _Reached]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Rung `rung` is due at `until`, and before that somebody may come onto a rung that was skipped."""
+
+    rung: int
+    until: int
+    state: _State
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """So many are reached that nobody asks further."""
+
+    reached: Reached
 
 
 @dataclass(slots=True)
@@ -104,16 +133,27 @@ class Descent:
     """Who is called when nobody named in extremis can be; None when that cannot happen."""
     most: int
     horizon: int
-    _cells: list[Cell] = field(default_factory=list)
+    named: bool = False
+    """Whether cells say everybody's name; else only how many, and many cells become one."""
+    _starts: list[int] = field(default_factory=list)
+    _finals: list[Reached] = field(default_factory=list)
+    _people: list[frozenset[str]] = field(default_factory=list)
+    _matters: list[frozenset[str]] = field(default_factory=list)
+    _tracks: "dict[tuple[int, frozenset[str]], Track]" = field(default_factory=dict)
     _openings: dict[tuple[int, int, frozenset[str]], _Opening | None] = field(default_factory=dict)
+    _same: dict[_Opening | None, _Opening | None] = field(default_factory=dict)
     _unions: dict[tuple[int, ...], Strip] = field(default_factory=dict)
     _normal: dict[Reached, Reached] = field(default_factory=dict)
 
     def cells(self, start: int, end: int) -> tuple[Cell, ...]:
         """[start, end) cut into cells, in order; neighbours differ."""
-        self._cells = []
+        self._starts, self._finals = [], []
+        self._tracks = {}
+        self._people = [frozenset(level.calls) for level in self.levels]
+        self._matters = [self._elsewhere(rung) for rung in range(len(self.levels))]
         self._open(start, end, 0, 0, _State())
-        return tuple(self._cells)
+        ends = [*self._starts[1:], end]
+        return tuple(map(Cell, self._starts, ends, self._finals))
 
     # --- climbing ---
 
@@ -121,23 +161,42 @@ class Descent:
         """Rung `rung` is due `offset` after the beginning."""
         if offset > self.horizon:
             self._emit(a, b, state.reached)
-            return
-        if rung == len(self.levels):
+        elif rung == len(self.levels):
             self._hold(a, b, (False, offset), None, state)
-            return
-        for start, end, answer in self.levels[rung].strip.pieces(a + offset, b + offset):
-            opening = self._opening(rung, answer, state.paged)
+        else:
+            self._climb(a, b, _Due(rung, offset, state, self._openings_of(rung, state.paged)))
+
+    def _climb(self, a: int, b: int, due: _Due) -> None:
+        offset = due.offset
+        for start, end, opening in due.track.pieces(a + offset, b + offset):
+            following = due.following.get(id(opening))
+            if following is None:
+                following = due.following[id(opening)] = self._following(due, opening)
             low, high = start - offset, end - offset
-            if opening is None:
-                self._open(low, high, rung + 1, offset, state.without(rung))
-                continue
-            called = state.after(opening, rung, (False, offset))
-            if called.sure >= self.most:
-                self._emit(low, high, called.reached)
-            elif called.skipped:
-                self._wait(low, high, (False, offset), rung + 1, offset + opening.gap, called)
-            else:
-                self._open(low, high, rung + 1, offset + opening.gap, called)
+            match following:
+                case _Reached():
+                    self._write(low, following.reached)
+                case _Due():
+                    self._climb(low, high, following)
+                case _Wait():
+                    rung, until, state = following.rung, following.until, following.state
+                    if state.skipped and until > offset:
+                        self._wait(low, high, (False, offset), rung, until, state)
+                    else:
+                        self._open(low, high, rung, until, state)
+
+    def _following(self, due: _Due, opening: _Opening | None) -> _Due | _Wait | _Reached:
+        rung, offset = due.rung + 1, due.offset
+        if opening is None:
+            state = due.state.without(due.rung)
+        else:
+            state = due.state.after(opening, due.rung, (False, offset))
+            if state.sure >= self.most:
+                return _Reached(self._least(state.reached))
+            offset += opening.gap
+        if offset > self.horizon or rung == len(self.levels) or (state.skipped and opening is not None):
+            return _Wait(rung, offset, state)
+        return _Due(rung, offset, state, self._openings_of(rung, state.paged))
 
     def _wait(self, a: int, b: int, now: When, rung: int, offset: int, state: _State) -> None:
         """From `now` until `offset` after the beginning: whoever comes onto a skipped rung is called as they come."""
@@ -166,11 +225,27 @@ class Descent:
                 state, gap = state.after(opening, rung, (True, second)), opening.gap
         return state, gap
 
+    def _openings_of(self, rung: int, paged: frozenset[str]) -> "Track":
+        """What the rung does at any second, when these have been paged before."""
+        key = (rung, paged & self._people[rung])
+        if key not in self._tracks:
+            self._tracks[key] = Track(self.levels[rung].strip, lambda answer: self._opening(rung, answer, key[1]))
+        return self._tracks[key]
+
     def _opening(self, rung: int, answer: Present, paged: frozenset[str]) -> _Opening | None:
-        key = (rung, id(answer), paged)
+        key = (rung, id(answer), paged & self._people[rung])
         if key not in self._openings:
-            self._openings[key] = _opened(self.levels[rung], answer, paged)
+            opening = _opened(self.levels[rung], rung, answer, paged, self._matters[rung])
+            self._openings[key] = self._same.setdefault(opening, opening)
         return self._openings[key]
+
+    def _elsewhere(self, rung: int) -> frozenset[str]:
+        """Those on this rung whose name matters: they stand elsewhere too, or somebody wants to read it."""
+        mine = frozenset(self.levels[rung].calls)
+        if self.named or self.anybody is not None:
+            return mine
+        others = [level.calls for number, level in enumerate((*self.levels, self.last)) if number != rung]
+        return mine & frozenset(person for calls in others for person in calls)
 
     def _union(self, rungs: tuple[int, ...], *, last: bool = False) -> Strip:
         key = (*rungs, -1) if last else rungs
@@ -254,30 +329,73 @@ class Descent:
     # --- what comes out ---
 
     def _emit(self, a: int, b: int, reached: Reached) -> None:
+        if a < b:
+            self._write(a, self._least(reached))
+
+    def _write(self, start: int, reached: Reached) -> None:
+        """From this beginning on. Beginnings come in order, and `reached` is one object for all that are equal."""
+        if not self._finals or self._finals[-1] is not reached:
+            self._starts.append(start)
+            self._finals.append(reached)
+
+    def _least(self, reached: Reached) -> Reached:
         known = self._normal.get(reached)
         if known is None:
-            known = self._normal[reached] = _least(reached, self.most, self.horizon)
-        cells = self._cells
-        if cells and cells[-1].end == a and cells[-1].reached == known:
-            cells[-1] = Cell(cells[-1].start, b, known)
-        elif a < b:
-            cells.append(Cell(a, b, known))
+            known = _least(reached, self.most, self.horizon)
+            known = self._normal.setdefault(known, known)
+            self._normal[reached] = known
+        return known
 
 
-def _opened(level: Level, answer: Present, paged: frozenset[str]) -> _Opening | None:
+class Track:
+    """What a rung does at any second, when certain people have been paged before. Neighbours that are equal are one."""
+
+    __slots__ = ("_known", "_strip", "_work_out")
+
+    def __init__(self, strip: Strip, work_out: Callable[[Present], _Opening | None]) -> None:
+        self._strip = strip
+        self._work_out = work_out
+        self._known: dict[int, _Opening | None] = {}
+
+    def pieces(self, start: int, end: int) -> Iterator[tuple[int, int, _Opening | None]]:
+        """[start, end) cut where the rung does something else; equal openings are one object."""
+        bounds, numbers, known = self._strip.bounds, self._strip.numbers, self._known
+        place, last = self._strip.place(start), len(bounds) - 1
+        number = numbers[place]
+        opening = known[number] if number in known else self._learn(number)
+        while True:
+            place += 1
+            if place > last or bounds[place] >= end:
+                yield start, end, opening
+                return
+            number = numbers[place]
+            following = known[number] if number in known else self._learn(number)
+            if following is not opening:
+                yield start, bounds[place], opening
+                start, opening = bounds[place], following
+
+    def _learn(self, number: int) -> _Opening | None:
+        found = self._known[number] = self._work_out(self._strip.distinct[number])
+        return found
+
+
+def _opened(
+    level: Level, rung: int, answer: Present, paged: frozenset[str], matters: frozenset[str]
+) -> _Opening | None:
     """None when nobody is left to be paged: the rung is skipped."""
     people = [person for person in answer.contacts if person not in paged]
     if not people:
         return None
     calls = [level.calls[person] for person in people]
-    gains = tuple((person, one.reached) for person, one in zip(people, calls, strict=True) if one.reached is not None)
+    names = [person if person in matters else f"#{rung}.{place}" for place, person in enumerate(people)]
+    gains = tuple((name, one.reached) for name, one in zip(names, calls, strict=True) if one.reached is not None)
     departures = [one.departed for one in calls if one.departed is not None]
     spent = [one.spent for one in calls if one.spent is not None]
     gaps = [min(departures) + level.wait] if departures else []
     if len(spent) == len(calls):
         gaps.append(max(spent))
     at_once = sum(1 for _, after in gains if after == 0)
-    return _Opening(paged.union(people), gains, at_once, min(gaps, default=level.wait))
+    return _Opening(matters.intersection(people), gains, at_once, min(gaps, default=level.wait))
 
 
 def _changes(strip: Strip, a: int, b: int, now: When) -> Iterator[tuple[int, int, int | None]]:
@@ -314,7 +432,7 @@ _NOBODY = Present(())
 def _side_by_side(strips: Sequence[Strip]) -> Strip:
     """All bounds of all strips. What holds between them is read from each."""
     bounds = sorted({bound for strip in strips for bound in strip.bounds})
-    return Strip(tuple(bounds), (_NOBODY,) * len(bounds))
+    return Strip.of(bounds, (_NOBODY,) * len(bounds))
 
 
 def _least(reached: Reached, most: int, horizon: int) -> Reached:

@@ -37,6 +37,7 @@ class Calls:
     """Whether a page that arrives by this route counts as reaching them."""
     horizon: timedelta
     _known: dict[Hashable, OneCall] = field(default_factory=dict)
+    _marked: dict[str, Hashable] = field(default_factory=dict)
 
     def on_rung(self, contact: Contact, severity: Severity, repeat: Repeat | None) -> OneCall:
         return self._kept(contact, severity, repeat, None)
@@ -46,15 +47,19 @@ class Calls:
         return self._kept(contact, severity, None, again)
 
     def _kept(self, contact: Contact, severity: Severity, repeat: Repeat | None, again: Backoff | None) -> OneCall:
-        routes = self.directory.routes(contact, drill=False)
-        marks = tuple(
-            (route.channel, route.line, route.provider, is_broken(route, self.broken), self.counts(contact, route))
-            for route in routes
-        )
-        key = (marks, self.directory.beats(contact, severity) if again is None else (), repeat, again)
+        key = (self._marks(contact), self.directory.beats(contact, severity) if again is None else (), repeat, again)
         if key not in self._known:
             self._known[key] = self._tried(contact, severity, repeat, again)
         return self._known[key]
+
+    def _marks(self, contact: Contact) -> Hashable:
+        """Their routes in order, and which of them work and count."""
+        if contact.id not in self._marked:
+            self._marked[contact.id] = tuple(
+                (route.channel, route.line, route.provider, is_broken(route, self.broken), self.counts(contact, route))
+                for route in self.directory.routes(contact, drill=False)
+            )
+        return self._marked[contact.id]
 
     def _tried(self, contact: Contact, severity: Severity, repeat: Repeat | None, again: Backoff | None) -> OneCall:
         routes = self.directory.routes(contact, drill=False)

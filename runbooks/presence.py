@@ -10,8 +10,9 @@ from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from contacts.directory import Contact, Directory, Occasion, QuietHours, quiet_spans
+from contacts.directory import Contact, Directory, Occasion, quiet_spans
 from contacts.schedules import duties
 from contacts.walltime import begins, ends, zone
 from incidents.severity import Severity
@@ -41,6 +42,18 @@ class Strip:
 
     bounds: tuple[int, ...]
     answers: tuple[Present, ...]
+    distinct: tuple[Present, ...]
+    """Each answer, once or a few times."""
+    numbers: tuple[int, ...]
+    """`answers[i]` is `distinct[numbers[i]]`."""
+
+    @staticmethod
+    def of(bounds: Sequence[int], answers: Sequence[Present]) -> "Strip":
+        """Answers that are one object are told to be equal by that, which is much quicker than by what they say."""
+        once = {id(answer): answer for answer in answers}
+        number = dict(zip(once, range(len(once)), strict=True))
+        numbers = tuple([number[id(answer)] for answer in answers])
+        return Strip(tuple(bounds), tuple(answers), tuple(once.values()), numbers)
 
     def place(self, second: int) -> int:
         """Which piece a second lies in; what is before the first bound counts as the first piece."""
@@ -73,6 +86,11 @@ class Kind:
     area: str | None = None
 
 
+Track = list[tuple[int, Hashable]]
+"""From which second on something is in which state, in order."""
+_HERE, _QUIET, _AWAY = "here", "quiet", "away"
+
+
 @dataclass(slots=True)
 class Presence:
     """Strips of one directory over [start, end), each worked out once."""
@@ -81,13 +99,17 @@ class Presence:
     start: int
     end: int
     _strips: dict[Hashable, Strip] = field(default_factory=dict)
-    _duties: dict[str, list[tuple[int, tuple[str, ...]]]] = field(default_factory=dict)
-    _quiet: dict[Hashable, list[tuple[int, int]]] = field(default_factory=dict)
+    _tracks: dict[Hashable, Track] = field(default_factory=dict)
+    _away: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
+    _kept: dict[Hashable, list[tuple[int, bool]]] = field(default_factory=dict)
+    _rosters: dict[str, list[tuple[int, int, tuple[str, ...]]]] = field(default_factory=dict)
+    _answers: dict[Present, Present] = field(default_factory=dict)
 
     def kind(self, severity: Severity, situation: str | None, area: str | None) -> Kind:
         """The least that says the same as this severity, situation and area."""
-        quiet = {each for contact in self.directory.contacts for hours in contact.quiet_hours for each in hours.severities}
-        interests = {each for contact in self.directory.contacts for each in contact.conflicts}
+        people = self.directory.contacts
+        quiet = {each for contact in people for hours in contact.quiet_hours for each in hours.severities}
+        interests = {each for contact in people for each in contact.conflicts}
         return Kind(
             severity if severity in quiet else None,
             situation if situation in interests else None,
@@ -99,7 +121,7 @@ class Presence:
         names = tuple(_with_area(each, area) for each in references)
         key = (names, kind)
         if key not in self._strips:
-            self._strips[key] = joined([self._of_one(each, kind) for each in names])
+            self._strips[key] = self._joined([self._of_one(each, kind) for each in names])
         return self._strips[key]
 
     def anybody(self, kind: Kind) -> Strip:
@@ -107,118 +129,208 @@ class Presence:
         return self.of([contact.id for contact in self.directory.contacts], kind, None)
 
     def _of_one(self, reference: str, kind: Kind) -> Strip:
-        key = ((reference,), kind, "one")
+        key = (reference, kind)
         if key not in self._strips:
             self._strips[key] = self._worked_out(reference, kind)
         return self._strips[key]
 
     def _worked_out(self, reference: str, kind: Kind) -> Strip:
-        schedules, people = self._concerned(reference)
-        tracks: list[list[tuple[int, Hashable]]] = [list[tuple[int, Hashable]](self._on_duty(each)) for each in schedules]
-        for each in people:
-            contact = self.directory.contact(each)
-            if contact is not None:
-                tracks.extend(self._away(contact, kind))
+        """Asks the directory once for each state of those on whom its answer depends.
+
+        Whoever is found on the schedule that holds a role or an area is who is called; the others matter only when
+        nobody is.
+        """
+        schedules, people = self._holders(reference)
+        tracks = [self._on_duty(each, kind) for each in schedules] + [self._of_person(each, kind) for each in people]
+        first = self._first_schedule(reference)
+        if first is not None:
+            strip = self._of_one(first, kind)
+            tracks.insert(0, list(zip(strip.bounds, strip.answers, strict=True)))
         known: dict[Hashable, Present] = {}
         bounds: list[int] = []
         answers: list[Present] = []
         for second, state in _side_by_side(tracks, self.start):
-            answer = known.get(state)
+            if first is not None and isinstance(state[0], Present) and state[0].contacts:
+                answer: Present | None = state[0]
+            else:
+                answer = known.get(state)
             if answer is None:
                 occasion = Occasion(moment(second), kind.severity, kind.situation, kind.area)
                 found = self.directory.resolve(reference, occasion)
-                answer = known[state] = Present(tuple(each.id for each in found.contacts), found.quiet)
-            if not answers or answers[-1] != answer:
+                answer = known[state] = self._same(tuple(each.id for each in found.contacts), quiet=found.quiet)
+            if not answers or answers[-1] is not answer:
                 bounds.append(second)
                 answers.append(answer)
-        return Strip(tuple(bounds), tuple(answers))
+        return Strip.of(bounds, answers)
 
-    def _concerned(self, reference: str) -> tuple[list[str], list[str]]:
-        """The schedules and the people on whom the answer can depend: holders, members, whoever is on duty, deputies."""
+    def _joined(self, strips: Sequence[Strip]) -> Strip:
+        """Strips laid side by side: everybody on any of them, in their order and each once."""
+        if len(strips) == 1:
+            return strips[0]
+        tracks = [list[tuple[int, Hashable]](zip(strip.bounds, strip.answers, strict=True)) for strip in strips]
+        known: dict[Hashable, Present] = {}
+        bounds: list[int] = []
+        answers: list[Present] = []
+        for second, found in _side_by_side(tracks, self.start):
+            key = tuple(map(id, found))
+            answer = known.get(key)
+            if answer is None:
+                each = [one for one in found if isinstance(one, Present)]
+                people = dict.fromkeys(person for one in each for person in one.contacts)
+                answer = known[key] = self._same(tuple(people), quiet=any(one.quiet for one in each))
+            if not answers or answers[-1] is not answer:
+                bounds.append(second)
+                answers.append(answer)
+        return Strip.of(bounds, answers)
+
+    def _same(self, people: tuple[str, ...], *, quiet: bool) -> Present:
+        """Equal answers are one object."""
+        answer = Present(people, quiet)
+        return self._answers.setdefault(answer, answer)
+
+    # --- on what an answer depends ---
+
+    def _holders(self, reference: str) -> tuple[list[str], list[str]]:
+        """The schedules and the people behind a reference; deputies of people are part of a person's state."""
         body, _, _ = reference.partition("/")
         kind, _, name = body.rpartition(":")
-        held = {"role": self.directory.role, "area": self.directory.area}.get(kind)
-        if held is not None:
-            found = held(name)
-            holders: tuple[str, ...] = () if found is None else found.holders
-        elif kind == "team":
-            team = self.directory.team(name)
-            holders = () if team is None else team.members
-        else:
-            holders = (body,)
+        match kind:
+            case "role" | "area":
+                held = self.directory.role(name) if kind == "role" else self.directory.area(name)
+                holders: tuple[str, ...] = () if held is None else held.holders
+            case "team":
+                team = self.directory.team(name)
+                holders = () if team is None else team.members
+            case _:
+                holders = (body,)
         schedules = [each.removeprefix("schedule:") for each in holders if each.startswith("schedule:")]
-        people = [each for each in holders if not each.startswith("schedule:")]
-        for schedule in schedules:
-            people.extend(person for _, crew in self._on_duty(schedule) for person in crew)
-        return schedules, self._with_deputies(people)
+        return schedules, [each for each in holders if not each.startswith("schedule:")]
 
-    def _with_deputies(self, people: Iterable[str]) -> list[str]:
-        found: dict[str, None] = {}
-        waiting = list(dict.fromkeys(people))
-        while waiting:
-            each = waiting.pop()
-            contact = self.directory.contact(each)
-            if each in found or contact is None:
-                continue
-            found[each] = None
-            deputies = (contact.deputy, *(absence.deputy for absence in contact.absences))
-            waiting.extend(deputy for deputy in deputies if deputy is not None)
-        return list(found)
+    def _first_schedule(self, reference: str) -> str | None:
+        """The schedule that holds a role or an area before anybody else, as a reference."""
+        body, _, name = reference.partition(":")
+        held = {"role": self.directory.role, "area": self.directory.area}.get(body)
+        found = None if held is None else held(name)
+        return found.responsible if found is not None and found.responsible.startswith("schedule:") else None
 
-    def _on_duty(self, schedule_id: str) -> list[tuple[int, tuple[str, ...]]]:
-        if schedule_id not in self._duties:
+    def _on_duty(self, schedule_id: str, kind: Kind) -> Track:
+        """Who is on duty, with the state of each of them."""
+        key = (schedule_id, kind.severity)
+        if key not in self._tracks:
+            self._tracks[key] = list(self._crews(schedule_id, kind))
+        return self._tracks[key]
+
+    def _crews(self, schedule_id: str, kind: Kind) -> Iterator[tuple[int, Hashable]]:
+        for since, until, people in self._duties(schedule_id):
+            states = [list(self._states(person, kind, since, until, 0)) for person in people]
+            for second, state in _side_by_side(states, since):
+                yield second, (people, state)
+
+    def _duties(self, schedule_id: str) -> list[tuple[int, int, tuple[str, ...]]]:
+        if schedule_id not in self._rosters:
             schedule = self.directory.schedule(schedule_id)
             feed = self.directory.live.calendars.get(schedule_id, ())
             found = () if schedule is None else duties(schedule, moment(self.start), moment(self.end), feed)
-            self._duties[schedule_id] = [
-                (self.start if each.since is None else seconds(each.since), each.people) for each in found
+            self._rosters[schedule_id] = [
+                (
+                    self.start if each.since is None else seconds(each.since),
+                    self.end if each.until is None else seconds(each.until),
+                    each.people,
+                )
+                for each in found
             ]
-        return self._duties[schedule_id]
+        return self._rosters[schedule_id]
 
-    def _away(self, contact: Contact, kind: Kind) -> Iterator[list[tuple[int, Hashable]]]:
-        """What changes about one person: the deputy of their absence, and their quiet hours."""
-        where = zone(contact.time_zone)
-        spans = [
-            (seconds(begins(each.starts, where)), seconds(ends(each.ends, where)), each.deputy or contact.deputy or "")
-            for each in contact.absences
-        ]
-        edges = sorted({edge for start, end, _ in spans for edge in (start, end) if self.start < edge < self.end})
-        if spans:
-            yield [
-                (edge, next((deputy for start, end, deputy in reversed(spans) if start <= edge < end), None))
-                for edge in (self.start, *edges)
+    def _of_person(self, person: str, kind: Kind) -> Track:
+        key = ("person", person, kind.severity)
+        if key not in self._tracks:
+            self._tracks[key] = list(self._states(person, kind, self.start, self.end, 0))
+        return self._tracks[key]
+
+    def _states(self, person: str, kind: Kind, start: int, end: int, passed_on: int) -> Iterator[tuple[int, Hashable]]:
+        """Here, quiet, or away with the deputy in their own state: all that the directory can know of a person."""
+        contact = self.directory.contact(person)
+        if contact is None:
+            yield start, None
+            return
+        for since, until, deputy in _between(self._absences(contact), start, end):
+            if deputy is None:
+                for second, _, quiet in _between(self._quiet(contact, kind.severity), since, until):
+                    yield second, _QUIET if quiet else _HERE
+            elif not deputy or passed_on > _DEEPEST:
+                yield since, _AWAY
+            else:
+                for second, state in self._states(deputy, kind, since, until, passed_on + 1):
+                    yield second, (deputy, state)
+
+    def _absences(self, contact: Contact) -> list[tuple[int, str | None]]:
+        """(second, the deputy from then on): None while they are there, "" while nobody stands in."""
+        if contact.id not in self._away:
+            where = zone(contact.time_zone)
+            spans = [
+                (seconds(begins(each.starts, where)), seconds(ends(each.ends, where)), each.deputy or contact.deputy)
+                for each in contact.absences
             ]
-        for hours in contact.quiet_hours:
-            if kind.severity in hours.severities:
-                yield self._kept(contact, hours, kind.severity)
+            edges = sorted({self.start, *(edge for since, until, _ in spans for edge in (since, until))})
+            self._away[contact.id] = [
+                (edge, next((deputy or "" for since, until, deputy in reversed(spans) if since <= edge < until), None))
+                for edge in edges
+            ]
+        return self._away[contact.id]
 
-    def _kept(self, contact: Contact, hours: QuietHours, severity: Severity | None) -> list[tuple[int, Hashable]]:
-        key = (contact.time_zone, hours, severity)
-        if key not in self._quiet:
-            self._quiet[key] = _quiet_edges(contact, hours, severity, self.start, self.end)
-        return list(self._quiet[key])
+    def _quiet(self, contact: Contact, severity: Severity | None) -> list[tuple[int, bool]]:
+        """(second, whether they keep quiet hours from then on)."""
+        kept = tuple(each for each in contact.quiet_hours if severity in each.severities)
+        key = (contact.time_zone, kept)
+        if key not in self._kept:
+            spans = _spans(contact, severity, self.start, self.end) if kept else []
+            self._kept[key] = _covered(spans, self.start)
+        return self._kept[key]
 
 
-def _quiet_edges(
-    contact: Contact, hours: QuietHours, severity: Severity | None, start: int, end: int
-) -> list[tuple[int, int]]:
-    """(second, 1 or 0): from when on these quiet hours are kept, or are over."""
-    alone = contact.model_copy(update={"quiet_hours": (hours,)})
-    spans: set[tuple[int, int]] = set()
+_DEEPEST = 8
+"""Beyond any chain of deputies that the directory follows."""
+
+
+def _spans(contact: Contact, severity: Severity | None, start: int, end: int) -> list[tuple[int, int]]:
+    found: set[tuple[int, int]] = set()
     day, last = moment(start), moment(end) + timedelta(days=_DAYS_AT_ONCE)
     while day < last:
-        spans.update((seconds(since), seconds(until)) for since, until in quiet_spans(alone, severity, day))
+        found.update((seconds(since), seconds(until)) for since, until in quiet_spans(contact, severity, day))
         day += timedelta(days=_DAYS_AT_ONCE)
-    kept = sorted(span for span in spans if span[0] < span[1])
-    edges: dict[int, int] = {start: int(any(since <= start < until for since, until in kept))}
-    reach = start
-    for since, until in kept:
-        if since > start:
-            edges[since] = 1
-        reach = max(reach, until)
+    return sorted(span for span in found if span[0] < span[1])
+
+
+def _covered(spans: Sequence[tuple[int, int]], start: int) -> list[tuple[int, bool]]:
+    """Spans, in order and perhaps overlapping, as a track that begins at `start`."""
+    joined: list[tuple[int, int]] = []
+    for since, until in spans:
+        if joined and since <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(until, joined[-1][1]))
+        else:
+            joined.append((since, until))
+    track = [(start, False)]
+    for since, until in joined:
         if until > start:
-            edges.setdefault(until, 0)
-    return sorted((edge, on) for edge, on in edges.items() if edge < end)
+            track += [(max(since, start), True), (until, False)]
+    return track[1:] if len(track) > 1 and track[1][0] == start else track
+
+
+Value = TypeVar("Value")
+
+
+def _between(track: Sequence[tuple[int, Value]], start: int, end: int) -> Iterator[tuple[int, int, Value]]:
+    """[start, end) cut at the changes of a track: (from, to, state)."""
+    place = max(0, bisect_right(track, start, key=_second) - 1)
+    while start < end:
+        stop = end if place + 1 == len(track) else min(end, track[place + 1][0])
+        if start < stop:
+            yield start, stop, track[place][1]
+        start, place = stop, place + 1
+
+
+def _second(change: tuple[int, object]) -> int:
+    return change[0]
 
 
 def _with_area(reference: str, area: str | None) -> str:
@@ -226,11 +338,13 @@ def _with_area(reference: str, area: str | None) -> str:
     return f"area:{area}{slash}{rank}" if body == "area:*" and area is not None else reference
 
 
-def _side_by_side(
-    tracks: Sequence[Sequence[tuple[int, Hashable]]], start: int
-) -> Iterator[tuple[int, tuple[Hashable, ...]]]:
+def _side_by_side(tracks: Sequence[Track], start: int) -> Iterator[tuple[int, tuple[Hashable, ...]]]:
     """(second, the state of every track) whenever one of them changes, beginning at `start`."""
-    changes = sorted(((second, number) for number, track in enumerate(tracks) for second, _ in track), key=_second)
+    if len(tracks) == 1:
+        for second, state in tracks[0]:
+            yield second, (state,)
+        return
+    changes = sorted((second, number) for number, track in enumerate(tracks) for second, _ in track)
     states: list[Hashable] = [None] * len(tracks)
     places = [0] * len(tracks)
     latest = start
@@ -241,39 +355,3 @@ def _side_by_side(
         states[number] = tracks[number][places[number]][1]
         places[number] += 1
     yield latest, tuple(states)
-
-
-def _second(change: tuple[int, int]) -> int:
-    return change[0]
-
-
-def joined(strips: Sequence[Strip]) -> Strip:
-    """Strips laid side by side: everybody on any of them, in their order and each once."""
-    if len(strips) == 1:
-        return strips[0]
-    start = max(strip.bounds[0] for strip in strips)
-    tracks = [list(zip(strip.bounds, range(len(strip.bounds)), strict=True)) for strip in strips]
-    known: dict[tuple[int, ...], Present] = {}
-    ids: list[list[int]] = []
-    distinct: list[Present] = []
-    number: dict[Present, int] = {}
-    for strip in strips:
-        for answer in strip.answers:
-            if answer not in number:
-                number[answer] = len(distinct)
-                distinct.append(answer)
-        ids.append([number[answer] for answer in strip.answers])
-    bounds: list[int] = []
-    answers: list[Present] = []
-    for second, places in _side_by_side(tracks, start):
-        key = tuple(ids[index][place] for index, place in enumerate(places))  # type: ignore[index]  # places are ints
-        answer = known.get(key)
-        if answer is None:
-            found = [distinct[each] for each in key]
-            everybody = tuple(dict.fromkeys(person for each in found for person in each.contacts))
-            answer = known[key] = Present(everybody, any(each.quiet for each in found))
-        if not answers or answers[-1] != answer:
-            bounds.append(second)
-            answers.append(answer)
-    return Strip(tuple(bounds), tuple(answers))
-

@@ -27,7 +27,6 @@ DEFAULT_TARGETS = {
     Severity.SEV4: timedelta(minutes=60),
 }
 """Where neither the plan nor the command says anything (domain.md 3.2)."""
-_HORIZON = int(HORIZON.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,11 @@ class Target:
     within: timedelta
     said_by: str
     """`--target`, `plan` or `default`."""
+
+    @property
+    def horizon(self) -> int:
+        """How many seconds after the beginning the proof looks for people: four hours, or the target if that is longer."""
+        return int(max(HORIZON, self.within).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Result:
 
     def time_at(self, cell: Cell, second: int) -> int | None:
         """To the person whom the target asks for, for an incident that begins then."""
-        found = cell.times(second, _HORIZON)
+        found = cell.times(second, self.target.horizon)
         return found[self.silent][0] if len(found) > self.silent else None
 
     def misses(self, time: int | None) -> bool:
@@ -140,9 +144,11 @@ def targets_of(plan: Plan, given: Mapping[Severity, timedelta]) -> dict[Severity
     return found
 
 
-def prove(plan: Plan, directory: Directory, start: datetime, end: datetime, terms: Terms) -> Proof:
-    """The proof for every beginning in [start, end)."""
-    found = _Proving(plan, directory, seconds(start), seconds(end), terms)
+def prove(
+    plan: Plan, directory: Directory, start: datetime, end: datetime, terms: Terms, *, named: bool = False
+) -> Proof:
+    """The proof for every beginning in [start, end). `named`: its cells say who is reached, and are many more."""
+    found = _Proving(plan, directory, seconds(start), seconds(end), terms, named)
     return Proof(start, end, _time_zone(directory), terms, tuple(found.results()), tuple(found.notes()))
 
 
@@ -161,7 +167,9 @@ def scenarios(plan: Plan, directory: Directory) -> list[Scenario]:
                 key = (severity, _said(ladder), code if code in interests else None, what)
                 grouped.setdefault(key, []).append(Scenario(severity, code, what))
     return [
-        Scenario(first.severity, first.situation, first.area, None, tuple(dict.fromkeys(one.situation for one in alike)))
+        Scenario(
+            first.severity, first.situation, first.area, None, tuple(dict.fromkeys(one.situation for one in alike))
+        )
         for first, *rest in grouped.values()
         for alike in [[first, *rest]]
     ]
@@ -218,12 +226,17 @@ class _Proving:
     start: int
     end: int
     terms: Terms
+    named: bool
+    horizon: int = field(init=False)
     presence: Presence = field(init=False)
     _calls: dict[str | None, Calls] = field(default_factory=dict)
+    _calls_on: dict[Hashable, dict[str, OneCall]] = field(default_factory=dict)
+    _summaries: dict[Hashable, "_Summary"] = field(default_factory=dict)
     _climbed: dict[Hashable, tuple[Cell, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.presence = Presence(self.directory, self.start, self.end + 2 * _HORIZON)
+        self.horizon = max(target.horizon for target in self.terms.targets.values())
+        self.presence = Presence(self.directory, self.start, self.end + 2 * self.horizon)
 
     def results(self) -> Iterator[Result]:
         for scenario in scenarios(self.plan, self.directory):
@@ -245,26 +258,18 @@ class _Proving:
     def _result(self, scenario: Scenario) -> Result:
         cells = self._cells(scenario)
         target = self.terms.targets[scenario.severity]
-        limit = target.within.total_seconds()
-        worst: list[int | None] = [-1] * MOST
-        worst_at = [self.start] * MOST
-        missed: int | None = None
-        for cell in cells:
-            times = cell.times(cell.start, _HORIZON)
-            for index in range(MOST):
-                time = times[index][0] if index < len(times) else None
-                if _longer(time, worst[index]):
-                    worst[index], worst_at[index] = time, cell.start
-                if index == self.terms.silent and missed is None and (time is None or time > limit):
-                    missed = cell.start
+        key = (id(cells), target)
+        if key not in self._summaries:
+            self._summaries[key] = _summary(cells, self.terms.silent, int(target.within.total_seconds()), target.horizon)
+        summary = self._summaries[key]
         return Result(
             scenario=scenario,
             target=target,
             silent=self.terms.silent,
-            worst=tuple(worst),
-            worst_at=tuple(map(moment, worst_at)),
+            worst=tuple(summary.worst),
+            worst_at=tuple(map(moment, summary.worst_at)),
             counts=scenario.broken is None or not self.terms.lenient,
-            missed_at=None if missed is None else moment(missed),
+            missed_at=None if summary.missed is None else moment(summary.missed),
             cells=cells,
         )
 
@@ -282,9 +287,10 @@ class _Proving:
         strip = self.presence.of(ladder.in_extremis, kind, scenario.area)
         last = Level(strip, 0, self._in_extremis(strip, ladder, scenario))
         anybody = self._anybody(last, kind, ladder, scenario)
-        key = _key((*levels, last, *(() if anybody is None else (anybody,))))
+        horizon = self.terms.targets[scenario.severity].horizon
+        key = (horizon, _key((*levels, last, *(() if anybody is None else (anybody,)))))
         if key not in self._climbed:
-            descent = Descent(levels, last, anybody, MOST, _HORIZON)
+            descent = Descent(levels, last, anybody, MOST, horizon, self.named)
             self._climbed[key] = descent.cells(self.start, self.end)
         return self._climbed[key]
 
@@ -297,32 +303,64 @@ class _Proving:
     def _on_rung(self, strip: Strip, ladder: Ladder, index: int, scenario: Scenario) -> dict[str, OneCall]:
         rung = ladder.rungs[index]
         wait = int(rung.wait.total_seconds())
-        calls = self._calls_with(scenario.broken)
-        return {
-            contact.id: _within(calls.on_rung(contact, scenario.severity, rung.repeat), wait)
-            for contact in self._on(strip)
-        }
+        key = (id(strip), wait, rung.repeat, scenario.severity, scenario.broken)
+        if key not in self._calls_on:
+            calls = self._calls_with(scenario.broken)
+            self._calls_on[key] = {
+                contact.id: _within(calls.on_rung(contact, scenario.severity, rung.repeat), wait)
+                for contact in self._on(strip)
+            }
+        return self._calls_on[key]
 
     def _in_extremis(self, strip: Strip, ladder: Ladder, scenario: Scenario) -> dict[str, OneCall]:
-        calls = self._calls_with(scenario.broken)
-        return {
-            contact.id: calls.in_extremis(contact, scenario.severity, ladder.again) for contact in self._on(strip)
-        }
+        key = (id(strip), ladder.again, scenario.severity, scenario.broken)
+        if key not in self._calls_on:
+            calls = self._calls_with(scenario.broken)
+            self._calls_on[key] = {
+                contact.id: calls.in_extremis(contact, scenario.severity, ladder.again) for contact in self._on(strip)
+            }
+        return self._calls_on[key]
 
     def _on(self, strip: Strip) -> list[Contact]:
-        people = dict.fromkeys(person for answer in set(strip.answers) for person in answer.contacts)
+        people = dict.fromkeys(person for answer in strip.distinct for person in answer.contacts)
         found = (self.directory.contact(each) for each in people)
         return [contact for contact in found if contact is not None]
 
     def _calls_with(self, broken: str | None) -> Calls:
         if broken not in self._calls:
             dead = frozenset(() if broken is None else (broken,))
-            self._calls[broken] = Calls(self.directory, dead, self._counting(), HORIZON)
+            self._calls[broken] = Calls(self.directory, dead, self._counting(), timedelta(seconds=self.horizon))
         return self._calls[broken]
 
     def _counting(self) -> "_Counting":
         today = moment(self.start)
         return _Counting(self.directory, is_rehearsal(self.directory), today if self.terms.verified_only else None)
+
+
+@dataclass(slots=True)
+class _Summary:
+    worst: list[int | None]
+    worst_at: list[int]
+    missed: int | None
+
+
+def _summary(cells: Sequence[Cell], silent: int, limit: int, horizon: int) -> _Summary:
+    found = _Summary([-1] * MOST, [cells[0].start] * MOST, None)
+    seen: set[int] = set()
+    for cell in cells:
+        same = id(cell.reached)
+        if same in seen:
+            continue
+        times = cell.times(cell.start, horizon)
+        if cell.constant:
+            seen.add(same)
+        for index in range(MOST):
+            time = times[index][0] if index < len(times) else None
+            if _longer(time, found.worst[index]):
+                found.worst[index], found.worst_at[index] = time, cell.start
+            if index == silent and found.missed is None and (time is None or time > limit):
+                found.missed = cell.start
+    return found
 
 
 @dataclass(frozen=True, slots=True)
