@@ -1,4 +1,4 @@
-"""The ladder climbed for every moment at once: interval arithmetic over the moments at which an incident can begin. Pure.
+"""The ladder climbed for every moment at once: interval arithmetic over when an incident can begin. Pure.
 
 The rules are those of `runbooks.ladder`, for incidents in which every page leaves at once and nobody answers. How one
 person is called is not said again here: `runbooks.one_call` takes it from the real ladder.
@@ -9,7 +9,7 @@ is called at a moment of the calendar, so that the time to them shrinks the late
 therefore a pair: (False, offset) or (True, second). Within a cell no time grows: the worst one is at its beginning.
 """
 
-from bisect import bisect_right
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -322,7 +322,7 @@ class Descent:
                 until = b if stays is None else stays - after - second
                 later.append((person, after, until if not fixed else b if stays is None or until > 0 else a))
         edges = sorted({a, b, *(until for _, _, until in later if a < until < b)})
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in itertools.pairwise(edges):
             there = tuple((person, (fixed, second + after)) for person, after, until in later if low < until)
             self._emit(low, high, (*state.reached, *at_once, *there))
 

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from contacts.addresses import ChannelKind, network_of
+from contacts.addresses import network_of
 from contacts.directory import Contact, Directory, Route
 from incidents.severity import Severity
 from runbooks.descent import Cell, Descent, Level
@@ -37,7 +37,7 @@ class Target:
 
     @property
     def horizon(self) -> int:
-        """How many seconds after the beginning the proof looks for people: four hours, or the target if that is longer."""
+        """For how many seconds the proof looks for people: four hours, or the target if that is longer."""
         return int(max(HORIZON, self.within).total_seconds())
 
 
@@ -216,7 +216,7 @@ def _time_zone(directory: Directory) -> str:
 
 def is_rehearsal(directory: Directory) -> bool:
     """Whether everybody is on the console only: then that is what counts as reaching them."""
-    return all(channel.kind == ChannelKind.CONSOLE for contact in directory.contacts for channel in contact.channels)
+    return all(channel.kind == "console" for contact in directory.contacts for channel in contact.channels)
 
 
 @dataclass(slots=True)
@@ -260,7 +260,9 @@ class _Proving:
         target = self.terms.targets[scenario.severity]
         key = (id(cells), target)
         if key not in self._summaries:
-            self._summaries[key] = _summary(cells, self.terms.silent, int(target.within.total_seconds()), target.horizon)
+            self._summaries[key] = _summary(
+                cells, self.terms.silent, int(target.within.total_seconds()), target.horizon
+            )
         summary = self._summaries[key]
         return Result(
             scenario=scenario,

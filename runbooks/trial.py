@@ -85,7 +85,7 @@ def trial(
     broken: Collection[str] = (),
     horizon: timedelta = HORIZON,
 ) -> Iterator[Step]:
-    """The steps of one calling that begins at `at`, in order, as long as the reader wants them and until the horizon."""
+    """The steps of one calling that begins at `at`, in order, as far as they are read and until the horizon."""
     return call(ladder.rungs, ladder.in_extremis, ladder.again, directory, cause, at, broken, horizon)
 
 

@@ -37,6 +37,8 @@ ENTRIES: dict[str, Entry] = {
     "worker": Entry(_RUN, "run", "Start a Prefect worker that drives incidents."),
     "init": Entry(_PLAN, "plan", "Write a commented starter plan into a folder."),
     "check": Entry(_PLAN, "plan", "Check a plan: every problem with file, line and column."),
+    "prove": Entry(_PLAN, "prove", "Prove that somebody is always reached in time, or show when not."),
+    "who": Entry(_PLAN, "prove", "Who would be called at a moment, rung by rung, and why not others."),
     "plan": Entry(_PLAN, "plan", "`plan activate` makes the engine load its plan folder again."),
     "contacts": Entry(_PLAN, "contacts", "How people are reached: list, verify, confirm, record, print."),
     "import": Entry(_PLAN, "bring_in", "Turn an export of GoAlert, OnCall, PagerDuty or Opsgenie into a plan."),

@@ -1,7 +1,7 @@
 """The prover against brute force: for any plan and any second, what it says is what the real `next_moves` do.
 
-The brute force knows nothing of intervals: it lets one incident begin at one second, asks `next_moves` again and again in
-simulated time, lets pages over what is broken fail and all others arrive, and nobody answer.
+The brute force knows nothing of intervals: it lets one incident begin at one second, asks `next_moves` again and again
+in simulated time, lets pages over what is broken fail and all others arrive, and nobody answer.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from runbooks.moves import PageContact, SkipRung, recorded
 from runbooks.next_moves import next_moves
 from runbooks.plan import Backoff, Repeat, Rung
 from runbooks.presence import moment, seconds
-from runbooks.proof import MOST, Terms, breakable, is_rehearsal, prove, targets_of
+from runbooks.proof import MOST, Terms, is_rehearsal, prove, targets_of
 from tests.support.plans import crisis_plan
 
 START, END = datetime(2027, 3, 26, tzinfo=UTC), datetime(2027, 3, 30, tzinfo=UTC)
@@ -64,7 +64,9 @@ def brute_force(plan, directory, cause, at, broken, wanted):
     reached, ended, now = {}, None, at
     while True:
         moves = next_moves(state, plan, directory, now)
-        if _twice_in_one_look(moves.due, last) or any(isinstance(each, SkipRung) and each.rung == last for each in moves.due):
+        if _twice_in_one_look(moves.due, last) or any(
+            isinstance(each, SkipRung) and each.rung == last for each in moves.due
+        ):
             return None, None
         for move in moves.due:
             state = fold(_done(move, now, directory, broken), state)

@@ -1,4 +1,4 @@
-"""A company of a size that few have: people, schedules and ladders for as many years as one likes. Nothing in it is random."""
+"""A company of a size that few have, with schedules for as many years as one likes. Nothing in it is random."""
 
 from datetime import date, timedelta
 
@@ -17,7 +17,9 @@ PUSHED = (Beat(by=(ChannelKind.SMS, ChannelKind.SLACK)), Beat(by=(ChannelKind.VO
 
 def big_company(people: int = 200, schedules: int = 40, years: int = 10) -> tuple[Plan, Directory]:
     """Half the schedules change hands daily, half weekly, each with a night layer and overrides; each is the duty of an
-    area or of its deputies, and every area has a situation. Everybody is away once a year. Two companies carry SMS; a third of the people have a phone and nothing else."""
+    area or of its deputies, and every area has a situation. Everybody is away once a year, every fifth keeps quiet
+    hours. Two companies carry SMS; a third of the people have a phone and nothing else.
+    """
     everybody = [f"p{number:03d}" for number in range(people)]
     each = max(1, people // schedules)
     crews = [everybody[number * each : (number + 1) * each] for number in range(schedules)]
@@ -45,7 +47,7 @@ def big_company(people: int = 200, schedules: int = 40, years: int = 10) -> tupl
 
 
 def _person(number: int, everybody: list[str], years: int) -> Contact:
-    phone = f"+4477009{number:05d}" if number >= 1000 else f"+447700900{number:03d}"
+    phone = f"+447700900{number % 1000:03d}"
     rest = number % 3
     deputy = everybody[(number + 1) % len(everybody)]
     return Contact(
