@@ -14,7 +14,7 @@ from runbooks.telling import minutes
 from runbooks.trial import reaches
 from runbooks.week import ALWAYS, Week, in_words
 
-_WORDS = ("a person", "a second person")
+_WORDS = ("a person", "a second person", "a third person")
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -67,7 +67,7 @@ def _times(old: Proof, new: Proof) -> Iterator[Change]:
         earlier = before.get((severity, code, area, broken))
         if earlier is None:
             continue
-        both = tuple(zip(earlier.worst[:2], result.worst[:2], strict=True))
+        both = tuple(zip(earlier.worst, result.worst, strict=True))
         if any(was != now for was, now in both):
             name = code + (f" in {area}" if area else "")
             changed.setdefault((severity, both), []).append((name, broken))

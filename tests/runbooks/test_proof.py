@@ -25,7 +25,7 @@ MADRID = "Europe/Madrid"
 
 def proof_of(plan, people, *, span=SPAN, targets=None, silent=0, lenient=False, verified_only=False):
     terms = Terms(targets_of(plan, targets or {}), silent, lenient, verified_only)
-    return prove(plan, people, *span, terms)
+    return prove(plan, people, span[0], span[1], terms)
 
 
 def result_of(proof, severity=Severity.SEV1, broken=None):

@@ -238,7 +238,7 @@ def _print_difference(changes: list[Change], *, markdown: bool) -> bool:
         click.echo("### How people are reached: what this change does\n")
         for each in changes:
             click.echo(f"- {'**Worse:** ' if each.worse else ''}{each.sentence}")
-        click.echo(f"\n{'Nothing changes.' if not changes else f'Reaching people becomes **{verdict}**.'}")
+        click.echo(f"\nReaching people becomes **{verdict}**." if changes else "Nothing changes.")
         return worse
     for each in changes:
         word = click.style("worse", fg="red", bold=True) if each.worse else "other"
