@@ -203,8 +203,6 @@ class Directory(Frozen):
     """How long a proof is good (domain.md B12)."""
 
     _live: Live = PrivateAttr(default_factory=Live)
-    _routes: dict[tuple[str, bool], tuple[Route, ...]] = PrivateAttr(default_factory=dict)
-    """Asked for several times a page; what is known of an address changes only with the surroundings."""
 
     @property
     def live(self) -> Live:
@@ -213,7 +211,8 @@ class Directory(Frozen):
     def with_live(self, live: Live) -> "Directory":
         """The same file with other surroundings."""
         copy = self.model_copy()
-        copy._live, copy._routes = live, {}
+        copy._live = live
+        copy.__dict__.pop("_routes", None)
         return copy
 
     # --- who there is ---
@@ -270,11 +269,14 @@ class Directory(Frozen):
 
     def routes(self, contact: Contact, *, drill: bool) -> tuple[Route, ...]:
         """Every way to this contact that may be used now, in the order in which they are tried."""
-        known = self._routes.get((contact.id, drill))
+        # Asked for several times a page; what is known of an address changes only with the surroundings. Kept beside the
+        # fields, as the index of contacts is: it is no part of what the directory says.
+        cache: dict[tuple[str, bool], tuple[Route, ...]] = self.__dict__.setdefault("_routes", {})
+        known = cache.get((contact.id, drill))
         if known is None:
             known = self._routes_of(contact, drill=drill)
             if self._by_id().get(contact.id) is contact:
-                self._routes[contact.id, drill] = known
+                cache[contact.id, drill] = known
         return known
 
     def _routes_of(self, contact: Contact, *, drill: bool) -> tuple[Route, ...]:

@@ -260,7 +260,7 @@ def every_route() -> list[tuple[str, str]]:
 
 
 def address(path: str) -> str:
-    values = {"incident_id": "INC-1", "message_id": "m", "worker": "w", "epoch": "1", "key": "k"}
+    values = {"incident_id": "INC-1", "message_id": "m", "worker": "w", "epoch": "1", "key": "k", "schedule_id": "s"}
     for name, value in values.items():
         path = path.replace("{" + name + "}", value)
     assert "{" not in path, path

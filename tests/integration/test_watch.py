@@ -131,7 +131,7 @@ async def test_the_heart_does_not_beat_for_a_tick_that_is_late(resident: Engine)
 async def test_after_ten_minutes_without_prefect_the_operators_are_paged(resident: Engine):
     stream = resident._stream
     assert isinstance(stream, io.StringIO)
-    await resident.worker_says("w", 1)
+    await resident.wheel.worker_says("w", 1)
     resident.presence.seen["w"] -= 700
     resident.presence.last_worker_at = resident.clock.monotonic() - 700
 
