@@ -269,8 +269,8 @@ class Directory(Frozen):
 
     def routes(self, contact: Contact, *, drill: bool) -> tuple[Route, ...]:
         """Every way to this contact that may be used now, in the order in which they are tried."""
-        # Asked for several times a page; what is known of an address changes only with the surroundings. Kept beside the
-        # fields, as the index of contacts is: it is no part of what the directory says.
+        # Asked for several times a page; what is known of an address changes only with the surroundings. Kept beside
+        # the fields, as the index of contacts is: it is no part of what the directory says.
         cache: dict[tuple[str, bool], tuple[Route, ...]] = self.__dict__.setdefault("_routes", {})
         known = cache.get((contact.id, drill))
         if known is None:

@@ -285,7 +285,8 @@ BROKEN = [
         "contacts.yaml",
         "kind: voice",
         "kind: fax",
-        "contacts.yaml:6:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', 'email', 'push', 'webhook', 'apprise', not 'fax'.",
+        "contacts.yaml:6:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', 'email', 'push', 'webhook', "
+        "'apprise', not 'fax'.",
     ),
     (
         "contacts.yaml",
@@ -347,8 +348,10 @@ def test_every_problem_of_every_file_is_told_at_once():
         "plan.yaml:1:1: 'company' is missing here.",
         "plan.yaml:1:1: 'compny' is not a key here; did you mean 'company'?",
         "plan.yaml:6:15: 'wait': write a duration such as 30s, 5m, 2h, 3d or 1h 30m.",
-        "contacts.yaml:5:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', 'email', 'push', 'webhook', 'apprise', not 'fax'.",
-        "contacts.yaml:12:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', 'email', 'push', 'webhook', 'apprise', not 'fax'.",
+        "contacts.yaml:5:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', 'email', 'push', 'webhook', "
+        "'apprise', not 'fax'.",
+        "contacts.yaml:12:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', 'email', 'push', 'webhook', "
+        "'apprise', not 'fax'.",
         "runbooks/other.yaml:1:1: The file is empty.",
         "runbooks/outage.yaml:1:6: This is not YAML: what begins here is never closed.",
     ]

@@ -19,14 +19,21 @@ def page(message_id="1.INC-7.1.r1.c1.1", channel="sms", provider="twilio", state
 
 def question(**more):
     times = {"asked_at": "2026-11-21T14:00:00.000Z", "expires_at": "2026-11-21T14:20:00.000Z", "expired_at": None}
-    said = {"open": True, "answer": None, "answered_by": None, "answered_at": None, "wants_call": []}
+    said: dict[str, object] = {"open": True, "answer": None, "answered_by": None, "answered_at": None, "wants_call": []}
     about = {"id": "question-1", "text": "Close?", "about": "other", "to": ["ana", "bob"], "asked_by": "person:ana"}
     return {**about, **times, **said, "if_silent": "no", "document": None, **more}
 
 
 def view(**more):
     known = {"id": "INC-7", "status": "acknowledged", "commander": "ana", "round": 1, "compensation": None}
-    lists = {"pages": [], "escalations": [], "steps": [], "decisions": [], "timeline": [], "questions": []}
+    lists: dict[str, list[object]] = {
+        "pages": [],
+        "escalations": [],
+        "steps": [],
+        "decisions": [],
+        "timeline": [],
+        "questions": [],
+    }
     return {**known, **lists, "declared_at": "2026-11-21T14:00:00.000Z", "roles": {}, **more}
 
 
