@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 import uvloop
 
 from bench import measures as m
+from bench.proof import proof
 from bench.report import Report
 from bench.systems import ROOT, Alertmanager, Prefect, Tocsin, free_port
 from bench.wire import Receiver
 
-PARTS = ("latency", "storm", "ingest", "folding", "crowd", "restart", "killed")
+PARTS = ("latency", "storm", "ingest", "folding", "crowd", "restart", "killed", "proof")
 
 
 class Bench:
@@ -44,6 +45,9 @@ class Bench:
                 await self._crowd(prefect)
             if "killed" in self._parts:
                 await self._killed()
+            if "proof" in self._parts:
+                self._say("ten years of two hundred people")
+                self.report.proof(proof())
         finally:
             if prefect is not None:
                 await prefect.end()
