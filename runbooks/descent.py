@@ -12,6 +12,7 @@ therefore a pair: (False, offset) or (True, second). Within a cell no time grows
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runbooks.one_call import OneCall
 from runbooks.presence import Present, Strip
@@ -30,8 +31,7 @@ class Level:
     calls: dict[str, OneCall]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """For every beginning in [start, end): who is reached, and when."""
 
     start: int

@@ -144,10 +144,15 @@ def _network(move, directory):
 
 # --- any plan ---
 
+
+def _number(name, which):
+    return f"+447700900{PEOPLE.index(name):02d}{which}"
+
+
 CHANNELS = (
-    lambda name, net: SmsChannel(kind="sms", to=f"+4477009000{PEOPLE.index(name)}0", network=net),
-    lambda name, net: SmsChannel(kind="sms", to=f"+4477009000{PEOPLE.index(name)}1", network=net),
-    lambda name, net: VoiceChannel(kind="voice", to=f"+4477009000{PEOPLE.index(name)}0", network=net),
+    lambda name, net: SmsChannel(kind="sms", to=_number(name, 0), network=net),
+    lambda name, net: SmsChannel(kind="sms", to=_number(name, 1), network=net),
+    lambda name, net: VoiceChannel(kind="voice", to=_number(name, 0), network=net),
     lambda name, net: SlackChannel(kind="slack", to=f"U{name.upper()}0", network=net),
     lambda name, net: EmailChannel(kind="email", to=f"{name}@example.com", network=net),
     lambda name, net: ConsoleChannel(kind="console", to=name, network=net),

@@ -334,7 +334,12 @@ def step_object(step: Step) -> Mapping[str, Any]:
 @click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
 @plan_option
 @click.option("--at", "at", metavar="MOMENT", help="'2027-03-28T02:30 Europe/Madrid'; default now.")
-@click.option("--severity", type=click.Choice([each.value for each in Severity], case_sensitive=False), required=True)
+@click.option(
+    "--severity",
+    type=click.Choice([each.value for each in Severity], case_sensitive=False),
+    required=True,
+    help="How bad the incident is supposed to be.",
+)
 @click.option("--situation", help="A situation of the plan; default the first one.")
 @click.option("--area", help="The area that is hit; default the situation's own.")
 @click.option("--down", multiple=True, metavar="WHAT", help="provider:twilio or network:phone: suppose it is down.")
