@@ -149,6 +149,8 @@ class Occasion:
     area: str | None = None
     implicated: frozenset[str] = frozenset()
     drill: bool = False
+    in_person: bool = False
+    """Nobody can stand in: authority is personal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +411,7 @@ class _Look:
         if absence is not None:
             self.because.append(f"{contact.id} is absent")
             deputy = absence.deputy or contact.deputy
-            if deputy is None or not to_deputy or passed_on >= _REACH_OF_DEPUTIES:
+            if deputy is None or not to_deputy or self.occasion.in_person or passed_on >= _REACH_OF_DEPUTIES:
                 return []
             return self._person(deputy, passed_on=passed_on + 1)
         if not self.directory.routes(contact, drill=self.occasion.drill):

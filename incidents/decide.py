@@ -41,6 +41,7 @@ def declare(command: c.Declare, now: datetime) -> list[e.Event]:
 def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Event]:
     """The events of one command. `now` is aware UTC; an event is never older than the incident's last one."""
     now = now if incident.last_event_at is None else max(now, incident.last_event_at)
+    _must_not_be_left_out(incident, command)
     match command:
         case c.RecordSent() | c.RecordDelivered() | c.RecordFailed() | c.RecordProven():
             return _delivery(incident, command, now)
@@ -274,13 +275,14 @@ def _failed(incident: Incident, page: Page, command: c.RecordFailed, now: dateti
 
 def _acknowledge(incident: Incident, command: c.Acknowledge, now: datetime) -> list[e.Event]:
     _must_be_open(incident)
-    if command.contact in incident.implicated:
-        raise CommandRefused(f"{command.contact} is left out of {incident.id} and cannot take it.")
     target = _target(incident, command.escalation, command.message_id, command.contact)
     by = f"person:{command.contact}"
-    role = _called_as(incident, command.contact, target)
     if target is not None and target.kind is e.EscalationKind.QUESTION:
-        raise CommandRefused(f"{incident.id} asks you a question: answer yes, no or call.")
+        others = [each for each in _called_in(incident, command.contact) if each.kind is not target.kind]
+        if not others:
+            raise CommandRefused(f"{incident.id} asks you a question: answer yes, no or call.")
+        target = others[0]
+    role = _called_as(incident, command.contact, target)
     if target is None:
         known = command.contact == incident.commander or command.contact in incident.support
         answered = any(each.answered_by == command.contact for each in incident.escalations.values())
@@ -342,9 +344,18 @@ def _target(incident: Incident, escalation_id: str | None, message_id: str | Non
         return incident.escalations.get(str(incident.round))
     if named is not None:
         return None
+    anybodys = [each for each in incident.live_escalations if each.kind not in _ONLY_THEIRS]
+    return next(iter((*_called_in(incident, contact), *anybodys)), None)
+
+
+_ONLY_THEIRS = (e.EscalationKind.CREW, e.EscalationKind.QUESTION, e.EscalationKind.REMINDER)
+"""Callings that only those who were called can answer: a role, a question, whether one is still on it."""
+
+
+def _called_in(incident: Incident, contact: str) -> list[Escalation]:
+    """The live callings in which this contact was paged."""
     live = incident.live_escalations
-    mine = [each for each in live if any(incident.pages[page].contact == contact for page in each.pages)]
-    return next(iter((*mine, *live)), None)
+    return [each for each in live if any(incident.pages[page].contact == contact for page in each.pages)]
 
 
 def _implicate(incident: Incident, command: c.Implicate, now: datetime) -> list[e.Event]:
@@ -356,7 +367,7 @@ def _implicate(incident: Incident, command: c.Implicate, now: datetime) -> list[
     if not new:
         return []
     found: list[e.Event] = [e.ContactsImplicated(at=now, by=command.by, contacts=new, because=reason)]
-    if incident.commander in new and incident.resolved_at is None:
+    if incident.commander in new:
         found.extend(_new_round(incident, f"{incident.commander}, who led it, is left out of it", now, command.by))
     return found
 
@@ -401,8 +412,6 @@ def _ask_question(incident: Incident, command: c.AskQuestion, now: datetime) -> 
 
 def _answer_question(incident: Incident, command: c.AnswerQuestion, now: datetime) -> list[e.Event]:
     """Yes, no, or call. A yes to a compensation proposal approves it, within the authority of whoever says it."""
-    if command.contact in incident.implicated:
-        raise CommandRefused(f"{command.contact} is left out of {incident.id} and answers nothing in it.")
     asked = _question_for(incident, command)
     if asked.answer is not None:
         if asked.answered_by == command.contact and asked.answer == command.answer:
@@ -444,8 +453,10 @@ def _question_for(incident: Incident, command: c.AnswerQuestion) -> Question:
 
 def _wants_call(incident: Incident, asked: Question, command: c.AnswerQuestion, now: datetime) -> list[e.Event]:
     """Whoever asked is paged: somebody wants to talk before they decide."""
-    asker = asked.asked_by.removeprefix("person:")
-    who = asker if asked.asked_by.startswith("person:") else incident.commander
+    asker = asked.asked_by.removeprefix("person:") if asked.asked_by.startswith("person:") else None
+    if asked.document is not None and incident.proposal is not None:
+        asker = incident.proposal.requester
+    who = asker or incident.commander
     if who is None or who == command.contact:
         return []
     because = f"{command.contact} wants to be called before deciding: {asked.text}"
@@ -698,6 +709,19 @@ def _new_round(incident: Incident, because: str, now: datetime, by: str) -> list
         started.append(e.EscalationStopped(at=now, by=by, escalation=current.id, because=gone))
     started.append(_round(number, because, now, by))
     return started
+
+
+def _must_not_be_left_out(incident: Incident, command: c.Command) -> None:
+    """Who is implicated does nothing here, and nothing is put into their hands."""
+    by = getattr(command, "by", "")
+    acting = getattr(command, "contact", None) or (by.removeprefix("person:") if by.startswith("person:") else None)
+    if acting in incident.implicated:
+        raise CommandRefused(f"{acting} is left out of {incident.id}.")
+    given = command.contacts if isinstance(command, c.PagePeople) else ()
+    given = (command.to,) if isinstance(command, c.HandOver) else given
+    for contact in given:
+        if contact in incident.implicated:
+            raise CommandRefused(f"{contact} is left out of {incident.id}: they can be given nothing in it.")
 
 
 def _must_be_open(incident: Incident) -> None:

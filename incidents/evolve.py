@@ -49,8 +49,8 @@ def evolve(incident: Incident | None, event: e.Event) -> Incident | None:
 
 def _heard(incident: Incident, event: e.Event) -> Incident:
     """Whatever the commander does is a sign that they are still on it."""
-    if incident.commander is None or event.by != f"person:{incident.commander}":
-        return incident
+    if incident.commander is None or event.by != f"person:{incident.commander}" or isinstance(event, e.PagePassed):
+        return incident  # who passes on the question whether they are still on it says that they are not
     return replace(incident, heard_at=event.at)
 
 
@@ -279,7 +279,8 @@ def _acknowledged(incident: Incident, event: e.Acknowledged) -> Incident:
     if escalation is None or not (escalation.live or _is_unowned(incident, escalation)):
         return incident
     answered = _change_escalation(incident, escalation.id, answered_by=event.contact, answered_at=event.at)
-    answered = _role_taken(answered, event.role, event.contact)
+    role = escalation.subject if escalation.kind is e.EscalationKind.CREW else event.role
+    answered = _role_taken(answered, role, event.contact)
     if escalation.kind is not e.EscalationKind.ROUND:
         return answered
     status = Status.ACKNOWLEDGED if answered.status is Status.DECLARED else answered.status

@@ -131,13 +131,20 @@ def _heard_from(incident: Incident, escalation: Escalation) -> str | None:
 def _role_taken(incident: Incident, escalation: Escalation) -> str | None:
     if incident.resolved_at is not None:
         return "it is resolved"
+    if is_quiet(incident):
+        return "it recovered by itself"
     holder = incident.roles.get(escalation.subject)
     return None if holder is None else f"{holder} has taken it"
 
 
 def _question_over(incident: Incident, escalation: Escalation) -> str | None:
     asked = incident.questions.get(escalation.subject)
-    if asked is None or asked.open:
+    if asked is None:
+        return None
+    proposal = incident.proposal
+    if asked.open and asked.document is not None and (proposal is None or proposal.document != asked.document):
+        return "the proposal is not what it was"
+    if asked.open:
         return None
     return f"the question has {'expired' if asked.answer is None else 'its answer'}"
 
@@ -163,15 +170,27 @@ def crew(incident: Incident, plan: Plan) -> Iterator[Timed]:
     ladder = plan.ladder_for(incident.situation, incident.severity)
     began = max(incident.began_at, _last_round_at(incident))
     for reference in (named(incident, each) for each in ladder.crew):
-        mine = [each for each in incident.escalations.values() if each.kind is EscalationKind.CREW]
-        called = [each for each in mine if each.subject == reference and each.started_at >= incident.began_at]
-        if reference in incident.roles or called:
+        mine = [
+            each
+            for each in incident.escalations.values()
+            if each.kind is EscalationKind.CREW and each.subject == reference
+        ]
+        if reference in incident.roles or any(_still_counts(incident, each, began) for each in mine):
             continue
-        number = 1 + sum(1 for each in mine if each.subject == reference)
-        name = f"crew-{reference.replace(':', '-').replace('/', '-')}" + (f".{number}" if number > 1 else "")
+        # No two references have the same name: ids have neither of these signs.
+        name = f"crew-{reference.replace(':', '_').replace('/', '.')}" + (f".{len(mine) + 1}" if mine else "")
         at = began + ladder.crew_after
         because = f"{reference.partition(':')[2] or reference} is needed besides whoever leads it"
         yield StartEscalation(name, EscalationKind.CREW, reference, because, at, (reference,)), at
+
+
+def _still_counts(incident: Incident, calling: Escalation, began: datetime) -> bool:
+    """Whether a calling for a role stands: it goes on, somebody who may hold it has answered, or it is of this round."""
+    if calling.live:
+        return True
+    if calling.answered_by is not None:
+        return calling.answered_by not in incident.implicated and calling.started_at >= incident.began_at
+    return calling.started_at >= began
 
 
 def _last_round_at(incident: Incident) -> datetime:

@@ -22,7 +22,7 @@ def questions(incident: Incident, directory: Directory, now: datetime) -> Iterat
             outcome = _outcome_of_silence(asked)
             yield ExpireQuestion(asked.id, outcome, asked.expires_at), asked.expires_at
     proposal = incident.proposal
-    if proposal is None or any(each.document == proposal.document for each in incident.questions.values()):
+    if proposal is None or any(_asks_about(each, proposal, incident) for each in incident.questions.values()):
         return
     occasion = occasion_of(incident, directory, now)
     able = who_can_compensate(directory, proposal.per_customer, proposal.population_count, now, occasion)
@@ -32,6 +32,10 @@ def questions(incident: Incident, directory: Directory, now: datetime) -> Iterat
         text = _proposal_in_words(proposal, proposal.requester if requester is None else requester.name)
         ask = AskApproval(proposal.document, text, others, proposal.at + APPROVE_WITHIN, proposal.at)
         yield ask, proposal.at
+
+
+def _asks_about(asked: Question, proposal: Proposal, incident: Incident) -> bool:
+    return asked.document == proposal.document and asked.asked_at >= incident.began_at
 
 
 def _outcome_of_silence(asked: Question) -> Literal["no", "yes"]:
