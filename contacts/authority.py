@@ -112,6 +112,19 @@ def who_can_compensate(
     return who_can(directory, "compensation", per_customer, about.area, now, count=population_count, occasion=about)
 
 
+def compensators_from(
+    directory: Directory, per_customer: Money | None, population_count: int, occasion: Occasion
+) -> datetime | None:
+    """When somebody with that authority who cannot be asked now may be asked again; None if nothing says so."""
+    able = (
+        contact
+        for contact in directory.contacts
+        if _covering(contact, "compensation", per_customer, population_count, occasion.area, occasion.at)
+    )
+    found = (directory.resolve(contact.id, occasion) for contact in able)
+    return min((each.until for each in found if each.until is not None), default=None)
+
+
 def describe(grant: Authority) -> str:
     """The grant as the log keeps it: limits and by whom, no personal data beyond the grantor's name or body."""
     each = f"{grant.per_customer} a customer" if grant.per_customer is not None else "any amount a customer"

@@ -185,7 +185,7 @@ def crew(incident: Incident, plan: Plan) -> Iterator[Timed]:
 
 
 def _still_counts(incident: Incident, calling: Escalation, began: datetime) -> bool:
-    """Whether a calling for a role stands: it goes on, somebody who may hold it has answered, or it is of this round."""
+    """Whether a calling for a role stands: it goes on, a holder has answered, or it is of this round."""
     if calling.live:
         return True
     if calling.answered_by is not None:

@@ -250,8 +250,8 @@ class Descent:
     def _union(self, rungs: tuple[int, ...], *, last: bool = False) -> Strip:
         key = (*rungs, -1) if last else rungs
         if key not in self._unions:
-            strips = [self.levels[rung].strip for rung in rungs] + ([self.last.strip] if last else [])
-            self._unions[key] = _side_by_side(strips)
+            finally_called = [level.strip for level in (self.last, self.anybody) if last and level is not None]
+            self._unions[key] = _side_by_side([*(self.levels[rung].strip for rung in rungs), *finally_called])
         return self._unions[key]
 
     # --- in extremis ---

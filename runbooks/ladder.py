@@ -7,7 +7,7 @@ The rules, in the order in which they bind:
   person's next address, else to the next rung (invariant 7);
 - an unknown outcome is a failed delivery; the same address is tried again, marked, only when no other is left;
 - who passes leaves it to the others on their rung, who escalates does not wait for them;
-- a person who stands twice on a ladder is paged once;
+- a person who stands twice on a ladder is paged once, but for the last rung;
 - a rung on which nobody can be paged is skipped at once; whoever comes on duty there later is paged then;
 - a rung that went out late by a minute or more gives the next one a minute at least: no volley after downtime;
 - the last rung (in extremis) repeats with backoff until somebody answers (invariant 5).
@@ -16,10 +16,11 @@ How one person is called, their own channel ladder says (`contacts.directory.Bea
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contacts.directory import Contact, Directory, Found, Occasion, Route, excluded
+from incidents.events import EscalationKind
 from incidents.state import Escalation, Incident, Page
 from runbooks.moves import Move, Moves, PageContact, SkipRung, TellContacts
 from runbooks.plan import Backoff, Repeat, Rung
@@ -82,14 +83,17 @@ def ladder_moves(
     now: datetime,
 ) -> Moves:
     """What is due on this ladder now. `last` is the rung that repeats for ever; its number is len(rungs) + 1."""
-    view = _View(incident, escalation, directory, now, occasion_of(incident, directory, now))
+    occasion = occasion_of(incident, directory, now)
+    if escalation.kind is EscalationKind.QUESTION:
+        occasion = replace(occasion, in_person=True)  # nobody else may answer it
+    view = _View(incident, escalation, directory, now, occasion)
     due: list[Move] = []
     wake: list[datetime] = []
     rung_due = escalation.due_at
     for number, rung in enumerate(rungs, start=1):
         pages = view.pages_on(number)
         if not pages and number in escalation.skipped:
-            late = _late_arrivals(view, number, rung)
+            late = _late_arrivals(view, number, rung, ever_paged=_already_paged(view, due))
             due.extend(late.due)
             wake.extend([] if late.wake_at is None else [late.wake_at])
             continue
@@ -97,7 +101,7 @@ def ladder_moves(
             if rung_due > now:
                 return Moves(tuple(due), min([rung_due, *wake]))
             due.extend(_tell(view, number, rung, rung_due))
-            opened = _open_rung(view, number, rung.page, rung_due, ever_paged=_already_paged(view))
+            opened = _open_rung(view, number, rung.page, rung_due, ever_paged=_already_paged(view, due))
             due.extend(opened)
             if isinstance(opened[0], SkipRung):
                 continue
@@ -116,8 +120,13 @@ def ladder_moves(
     return Moves((*due, *final.due), min(wake, default=None))
 
 
-def _already_paged(view: _View) -> frozenset[str]:
-    return frozenset(view.incident.pages[message_id].contact for message_id in view.escalation.pages)
+def _already_paged(view: _View, due: Sequence[Move]) -> frozenset[str]:
+    """Whoever has been paged on this ladder, or is about to be in this very look."""
+    return frozenset(view.incident.pages[message_id].contact for message_id in view.escalation.pages) | _paged_by(due)
+
+
+def _paged_by(moves: Sequence[Move]) -> frozenset[str]:
+    return frozenset(move.contact for move in moves if isinstance(move, PageContact))
 
 
 def _wait_after(pages: Sequence[Page], wait: timedelta) -> timedelta:
@@ -172,13 +181,13 @@ def _first_pages(
     ]
 
 
-def _late_arrivals(view: _View, number: int, rung: Rung) -> Moves:
+def _late_arrivals(view: _View, number: int, rung: Rung, ever_paged: frozenset[str]) -> Moves:
     """A rung that was skipped because nobody was there: whoever has come since is paged now, not forgotten."""
     found = [view.directory.resolve(reference, view.occasion) for reference in rung.page]
     wake = min((each.until for each in found if each.until is not None), default=None)
     if not any(each.contacts for each in found):
         return Moves((), wake)
-    opened = _open_rung(view, number, rung.page, _came_at(view, found), ever_paged=_already_paged(view))
+    opened = _open_rung(view, number, rung.page, _came_at(view, found), ever_paged)
     return Moves((), wake) if isinstance(opened[0], SkipRung) else Moves(tuple(opened), wake)
 
 
@@ -268,12 +277,15 @@ def _last_rung(
 ) -> Moves:
     """In extremis: everybody on it, again and again with backoff. Never ends while nobody answers."""
     number = len(rungs) + 1
-    everybody, wake_at = _in_extremis(view, rungs, references)
+    last = _in_extremis(view, rungs, references)
+    everybody = last.people
     if not everybody:
-        if wake_at is not None or number in view.escalation.skipped:
-            return Moves((), wake_at)
+        if due_at > view.now:
+            return Moves((), due_at)
+        if last.quiet or number in view.escalation.skipped:
+            return Moves((), last.changes_at)
         reason = "nobody at all can be reached" + (" by a drill" if view.incident.drill else "")
-        return _when(view.now, due_at, (SkipRung(view.escalation.id, number, reason, due_at),))
+        return Moves((SkipRung(view.escalation.id, number, reason, due_at),), last.changes_at)
     pages = view.pages_on(number)
     if not pages and due_at > view.now:
         return Moves((), due_at)
@@ -282,6 +294,7 @@ def _last_rung(
         for index, (contact, reference) in enumerate(everybody, start=1)
     ]
     wake = [moment for one in each for moment in one.wake]
+    wake.extend([] if last.changes_at is None else [last.changes_at])
     return Moves(tuple(move for one in each for move in one.due), min(wake, default=None))
 
 
@@ -377,10 +390,17 @@ def _pause(tries: Sequence[Sequence[Page]], again: Backoff) -> timedelta:
     return _wait_after(tries[-1], pause)
 
 
-def _in_extremis(
-    view: _View, rungs: Sequence[Rung], references: tuple[str, ...]
-) -> tuple[list[tuple[Contact, str]], datetime | None]:
-    """(who can still be called, when that changes): those named, else those who passed, else anybody with a channel.
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """Who is called by the last rung, when that changes by itself, and whether quiet hours keep it waiting."""
+
+    people: list[tuple[Contact, str]]
+    changes_at: datetime | None = None
+    quiet: bool = False
+
+
+def _in_extremis(view: _View, rungs: Sequence[Rung], references: tuple[str, ...]) -> _Last:
+    """Those named, else those who passed, else anybody with a channel; nobody but those asked for a question.
 
     While everybody named keeps quiet hours, nobody is woken for what is minor: the ladder waits for the first of them.
     """
@@ -388,23 +408,20 @@ def _in_extremis(
     named = [(contact, reference) for reference, each in found for contact in each.contacts]
     able = [pair for pair in named if pair[0].id not in view.escalation.passed]
     if able:
-        return _each_once(able), None
+        return _Last(_each_once(able))
+    changes = [each.until for _, each in found if each.until is not None]
     if any(each.quiet for _, each in found):
         rest = [view.directory.resolve(reference, view.occasion) for rung in rungs for reference in rung.page]
-        until = [each.until for each in (*(each for _, each in found), *rest) if each.quiet and each.until is not None]
-        return [], min(until, default=None)
-    if named:
-        return _each_once(named), None
-    anybody = [each.id for each in view.directory.contacts]
-    reachable = [
-        (contact, each) for each in anybody for contact in view.directory.resolve(each, view.occasion).contacts
-    ]
-    return _each_once(reachable), None
+        changes.extend(each.until for each in rest if each.quiet and each.until is not None)
+        return _Last([], min(changes, default=None), quiet=True)
+    if named or view.escalation.kind is EscalationKind.QUESTION:
+        return _Last(_each_once(named), min(changes, default=None))
+    anybody = [(each.id, view.directory.resolve(each.id, view.occasion)) for each in view.directory.contacts]
+    reachable = [(contact, reference) for reference, each in anybody for contact in each.contacts]
+    if not reachable:
+        changes.extend(each.until for _, each in anybody if each.until is not None)
+    return _Last(_each_once(reachable), min(changes, default=None))
 
 
 def _each_once(pairs: Sequence[tuple[Contact, str]]) -> list[tuple[Contact, str]]:
     return list({contact.id: (contact, reference) for contact, reference in reversed(pairs)}.values())[::-1]
-
-
-def _when(now: datetime, due_at: datetime, moves: tuple[Move, ...]) -> Moves:
-    return Moves(moves, None) if due_at <= now else Moves((), due_at)

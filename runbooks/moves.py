@@ -181,7 +181,7 @@ class AskApproval:
 
     @property
     def title(self) -> str:
-        return f"ask {self.to[0]} to approve: {self.text}"
+        return f"ask {self.to[0] if self.to else 'somebody with that authority'} to approve: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 
-from contacts.authority import who_can_compensate
+from contacts.authority import compensators_from, who_can_compensate
 from contacts.directory import Directory
+from incidents.money import Money
 from incidents.state import Incident, Proposal, Question
 from runbooks.callings import Timed
 from runbooks.ladder import occasion_of
@@ -25,13 +26,18 @@ def questions(incident: Incident, directory: Directory, now: datetime) -> Iterat
     if proposal is None or any(_asks_about(each, proposal, incident) for each in incident.questions.values()):
         return
     occasion = occasion_of(incident, directory, now)
-    able = who_can_compensate(directory, proposal.per_customer, proposal.population_count, now, occasion)
+    able = who_can_compensate(directory, *_size_of(proposal), now, occasion)
     others = tuple(contact.id for contact in able if contact.id != proposal.requester)
-    if others:
+    # With nobody to ask it is looked at again when somebody comes back; who that is, is decided then.
+    since = proposal.at if others else compensators_from(directory, *_size_of(proposal), occasion)
+    if since is not None:
         requester = directory.contact(proposal.requester)
         text = _proposal_in_words(proposal, proposal.requester if requester is None else requester.name)
-        ask = AskApproval(proposal.document, text, others, proposal.at + APPROVE_WITHIN, proposal.at)
-        yield ask, proposal.at
+        yield AskApproval(proposal.document, text, others, max(since, now) + APPROVE_WITHIN, since), since
+
+
+def _size_of(proposal: Proposal) -> tuple[Money | None, int]:
+    return proposal.per_customer, proposal.population_count
 
 
 def _asks_about(asked: Question, proposal: Proposal, incident: Incident) -> bool:

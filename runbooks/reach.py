@@ -68,14 +68,13 @@ def standing(
     wake = tuple(moment for each in receipts for moment in each.wake)
     if instead:
         return Standing(due=due, wake=wake, departed_at=departed)
-    if exhausted and all(page.failed for page in call.latest_beat):
-        spent = call.spent(departed)
-        return Standing((*due, *spent.due), (*wake, *spent.wake), spent.spent_at, departed)
-    if any(page.sent_at is None and not page.failed for page in attempts):
+    if any(page.departed_at is None for page in attempts):
         # On its way out. The pager always ends it, as sent, failed or unknown; the claim's lease bounds that.
         return Standing(due=due, wake=wake, departed_at=departed)
-    following = call.next_beat()
-    return Standing((*due, *following.due), (*wake, *following.wake), departed_at=departed)
+    # The rung does not wait for somebody whom nothing has reached; they are called by the next beats all the same.
+    spent = call.spent(departed) if exhausted and all(page.failed for page in attempts) else Standing()
+    following = call.next_beat() if not spent.due else Standing()
+    return Standing((*due, *spent.due, *following.due), (*wake, *spent.wake, *following.wake), spent.spent_at, departed)
 
 
 def missing_receipt(page: Page, now: datetime) -> Standing | None:
@@ -154,7 +153,8 @@ class _Call:
 
     def spent(self, departed: datetime | None) -> Standing:
         """Nothing is left to try: the next rung. Only an unknown outcome is tried once more by itself, marked."""
-        failed_at = max(page.failed_at or page.requested_at for page in self.latest_beat)
+        first_beat = [page for page in self.attempts if page.beat == self.attempts[0].beat]
+        failed_at = max(page.failed_at or page.requested_at for page in first_beat)
         unknown = [page for page in self.attempts if page.failure is PageFailure.UNKNOWN and not page.proven]
         repeated = any(page.possible_duplicate for page in self.attempts)
         reached = any(page.sent_at is not None and not page.failed for page in self.attempts)
@@ -168,12 +168,11 @@ class _Call:
         if again_at > self.now:
             return Standing(wake=(again_at,), spent_at=failed_at, departed_at=departed)
         other = [each for each in same if _key(each) != route_of(doubtful)]
-        beat = self.latest.beat + 1
-        move = self._page((*other, *same)[0], 1, again_at, beat=beat, possible_duplicate=True)
+        move = self._page((*other, *same)[0], 1, again_at, beat=self.latest.beat, possible_duplicate=True)
         return Standing(due=(move,), spent_at=failed_at, departed_at=departed)
 
     def next_beat(self) -> Standing:
-        left = max((page.sent_at for page in self.latest_beat if page.sent_at is not None), default=None)
+        left = max((page.departed_at for page in self.latest_beat if page.departed_at is not None), default=None)
         planned = self._following()
         if planned is None or left is None:
             return Standing()
@@ -182,7 +181,10 @@ class _Call:
             return Standing(wake=(due_at,))
         beat = self.latest_beat[0].beat + 1
         return Standing(
-            due=tuple(self._page(route, each, due_at, beat=beat) for each, route in enumerate(planned.routes, start=1))
+            due=tuple(
+                self._page(self._best((route.channel, route.line)), each, due_at, beat=beat)
+                for each, route in enumerate(planned.routes, start=1)
+            )
         )
 
     def _following(self) -> _Planned | None:
@@ -192,12 +194,12 @@ class _Call:
             return next(
                 (each for number, each in enumerate(_planned(self.routes, self.beats), 1) if number > current), None
             )
-        made = sum(1 for page in self.attempts if not page.failed) - 1
-        if self.repeat is None or made >= self.repeat.times or not self.routes:
+        if self.repeat is None or self.latest_beat[0].beat > self.repeat.times or not self.routes:
             return None
         lines = list(dict.fromkeys((route.channel, route.line) for route in self.routes))
         line = lines[self.latest.attempt % len(lines)]
-        return _Planned(self.repeat.every, (self._best(line),))
+        route = next(route for route in self.routes if (route.channel, route.line) == line)
+        return _Planned(self.repeat.every, (route,))
 
     def _best(self, line: tuple[str, int]) -> Route:
         """The first provider of an address that has not failed on it, else the first."""
