@@ -58,6 +58,20 @@ class ChannelSettings:
         return bool(self.twilio_account_sid and self.twilio_auth_tokens and self.twilio_from)
 
     @property
+    def twilios(self) -> tuple[TwilioSettings, ...]:
+        """Every account of Twilio's, the first one included where it is complete."""
+        if not self.has_twilio:
+            return self.other_twilios
+        first = TwilioSettings(
+            PROVIDERS[ChannelKind.SMS],
+            self.twilio_account_sid or "",
+            self.twilio_auth_tokens,
+            self.twilio_from or "",
+            self.twilio_base_url,
+        )
+        return (first, *self.other_twilios)
+
+    @property
     def has_slack(self) -> bool:
         return bool(self.slack_bot_token)
 
@@ -90,14 +104,7 @@ def build_channels(
     """
     channels: dict[ChannelKind, Channel] = {ChannelKind.CONSOLE: ConsoleChannel(stream)}
     if settings.has_twilio:
-        first = TwilioSettings(
-            PROVIDERS[ChannelKind.SMS],
-            settings.twilio_account_sid or "",
-            settings.twilio_auth_tokens,
-            settings.twilio_from or "",
-            settings.twilio_base_url,
-        )
-        channels.update(_twilio_channels(first, settings.public_url))
+        channels.update(_twilio_channels(settings.twilios[0], settings.public_url))
     if settings.has_slack:
         channels[ChannelKind.SLACK] = _slack_channel(settings)
     if settings.has_push and now is not None and subscriptions is not None:

@@ -3,7 +3,7 @@
 https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from twilio.request_validator import RequestValidator
@@ -37,16 +37,26 @@ _SIP_NO_ANSWER = "480"
 
 
 class TwilioSignatures:
-    """Knows Twilio's requests by their signature, under any of the account's auth tokens (two while one is rotated)."""
+    """Knows Twilio's requests by their signature, under any auth token of our accounts (two while one is rotated)."""
 
-    def __init__(self, auth_tokens: Sequence[str]) -> None:
-        self._validators = tuple(RequestValidator(token) for token in auth_tokens if token)
+    def __init__(self, accounts: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """`accounts`: each account's SID and its auth tokens."""
+        self._of_account: dict[str, tuple[RequestValidator, ...]] = {}
+        for sid, tokens in accounts:
+            made = tuple(RequestValidator(token) for token in tokens if token)
+            # Two names may stand for one account, with a number each.
+            self._of_account[sid] = (*self._of_account.get(sid, ()), *made)
 
     def accept(self, url: str, form: Form, signature: str | None) -> bool:
-        """Whether Twilio signed this request. `url` is the public one with its query, as Twilio was given it."""
+        """Whether Twilio signed this request. `url` is the public one with its query, as Twilio was given it.
+
+        A request that names an account of ours is that account's, and no other's token signs it.
+        """
         if not signature:
             return False
-        return any(validator.validate(url, form, signature) for validator in self._validators)
+        everybody = [each for validators in self._of_account.values() for each in validators]
+        validators = self._of_account.get(form.get("AccountSid", ""), everybody)
+        return any(validator.validate(url, form, signature) for validator in validators)
 
 
 def read_form(body: bytes) -> dict[str, str]:

@@ -42,7 +42,7 @@ class Switchboard:
         self.reports: list[DeliveryReport] = []
         self.unsigned: list[str] = []
         self._url = recorder.url
-        self._signatures = TwilioSignatures(["a token that was rotated away", auth_token])
+        self._signatures = TwilioSignatures([("AC", ["a token that was rotated away", auth_token])])
         recorder.replies["/twilio/"] = self.answer
 
     def answer(self, request: Request) -> Reply:
@@ -242,7 +242,7 @@ async def test_a_request_that_twilio_did_not_sign_is_refused(emulators, recorder
     emulators.text_us("+447700900434", "7a")
     genuine = recorder.at("/twilio/sms")[0]
     form, signature = read_form(genuine.body), genuine.headers["x-twilio-signature"]
-    signatures = TwilioSignatures([emulators.auth_token])
+    signatures = TwilioSignatures([(emulators.account_sid, [emulators.auth_token])])
 
     assert signatures.accept(genuine.url, form, signature)
     assert not signatures.accept(genuine.url, {**form, "Body": "8a"}, signature)
@@ -250,9 +250,9 @@ async def test_a_request_that_twilio_did_not_sign_is_refused(emulators, recorder
     assert not signatures.accept(genuine.url.replace("sms", "voice"), form, signature)
     assert not signatures.accept(genuine.url, form, None)
     assert not signatures.accept(genuine.url, form, "Ω")
-    assert not TwilioSignatures(["another token"]).accept(genuine.url, form, signature)
+    assert not TwilioSignatures([("AC", ["another token"])]).accept(genuine.url, form, signature)
     assert not TwilioSignatures([]).accept(genuine.url, form, signature)
-    assert not TwilioSignatures([""]).accept(
+    assert not TwilioSignatures([("AC", [""])]).accept(
         genuine.url, form, RequestValidator("").compute_signature(genuine.url, form)
     )
 
@@ -341,3 +341,28 @@ def test_the_code_of_a_failed_sms_is_kept_for_the_timeline():
 @pytest.mark.parametrize(("query", "attempt"), [("2", 2), (None, 1), ("x", 1), ("-1", 1), ("99999999", 1), ("²", 1)])
 def test_a_gather_url_that_was_tampered_with_starts_over(query, attempt):
     assert menu_attempt(query) == attempt
+
+
+FIRST, SECOND = "AC" + "1" * 32, "AC" + "2" * 32
+
+
+@pytest.mark.parametrize(
+    ("named", "token", "taken"),
+    [
+        (FIRST, "one", True),
+        (SECOND, "two", True),
+        (SECOND, "three", True),
+        (SECOND, "one", False),
+        (FIRST, "two", False),
+        (None, "one", True),
+        (None, "two", True),
+        ("AC" + "9" * 32, "two", True),
+        (None, "stranger", False),
+    ],
+)
+def test_every_account_signs_with_its_own_tokens(named, token, taken):
+    signatures = TwilioSignatures([(FIRST, ["one"]), (SECOND, ["two"]), (SECOND, ["three"])])
+    form = {"MessageSid": "SM1"} | ({} if named is None else {"AccountSid": named})
+    url = "https://tocsin.example/twilio/sms"
+
+    assert signatures.accept(url, form, RequestValidator(token).compute_signature(url, form)) is taken

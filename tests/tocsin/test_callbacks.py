@@ -18,7 +18,7 @@ from engine.clock import SystemClock
 from engine.services import Engine, EngineConfig
 from incidents import commands as c
 from notifications.channel import Answer
-from notifications.channels import ChannelSettings
+from notifications.channels import ChannelSettings, TwilioSettings
 from storage import numbers, outbox
 from storage.database import Tx
 from tests.support.real_engine import Person, PlanFiles, rung
@@ -286,3 +286,29 @@ async def test_a_key_pressed_in_a_test_call_is_received_and_changes_nothing(engi
     said = await asks(f"/twilio/gather/{message_id}", {"CallSid": "CA1", "Digits": "4", "To": DUTY})
 
     assert said.findtext("Say") == "Received. This message needs no answer."
+
+
+@pytest.mark.parametrize("first", ["there", "missing"])
+async def test_a_second_account_is_heard_under_its_own_token(tmp_path, first):
+    plan = PlanFiles([Person("ana", {"sms": DUTY})], [rung("ana")], ["ana"]).write(tmp_path / "plan")
+    backup = TwilioSettings("backup", "AC" + "2" * 32, ("the backup's token",), US)
+    channels = ChannelSettings(public_url=PUBLIC, other_twilios=(backup,))
+    if first == "there":
+        channels = replace(channels, twilio_account_sid="AC" + "1" * 32, twilio_auth_tokens=(TOKEN,), twilio_from=US)
+    engine = Engine(
+        EngineConfig(tmp_path / "home", plan, "http://127.0.0.1:1", PUBLIC, channels=channels),
+        MovableClock(),
+        io.StringIO(),
+    )
+    engine.prepare()
+    try:
+        transport = httpx.ASGITransport(app=build_app(engine))
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC) as client:
+            for path in ("/twilio/voice/x", "/twilio/sms", "/twilio/status/x"):
+                form = {"AccountSid": backup.account_sid, "MessageSid": "SM1", "From": OTHER, "Body": "a"}
+                for token, status in (("the backup's token", 200), (TOKEN, 403)):
+                    signature = RequestValidator(token).compute_signature(PUBLIC + path, form)
+                    answer = await client.post(path, data=form, headers={"X-Twilio-Signature": signature})
+                    assert (path, token, answer.status_code) == (path, token, status)
+    finally:
+        await engine.stop()

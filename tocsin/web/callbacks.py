@@ -17,6 +17,7 @@ from engine.verification import VERIFY
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from notifications.channel import Answer
+from notifications.channels import TwilioSettings
 from notifications.inbound import Said
 from notifications.wording import (
     Language,
@@ -46,8 +47,8 @@ class Callbacks:
         self._engine = engine
         settings = engine.config.channels
         self._twilio: _Twilio | None = None
-        if settings.has_twilio and settings.public_url is not None:
-            self._twilio = _Twilio(engine, settings.twilio_auth_tokens, settings.public_url)
+        if settings.twilios and settings.public_url is not None:
+            self._twilio = _Twilio(engine, settings.twilios, settings.public_url)
         has_slack = settings.has_slack or settings.slack_signing_secret is not None
         self._slack = SlackDesk(engine) if has_slack else None
 
@@ -61,14 +62,14 @@ class Callbacks:
 
 
 class _Twilio:
-    def __init__(self, engine: Engine, tokens: tuple[str, ...], public_url: str) -> None:
+    def __init__(self, engine: Engine, accounts: Sequence[TwilioSettings], public_url: str) -> None:
         # Imported here, because the SDK costs a quarter of a second at start and many installations have no Twilio.
         from notifications import twilio_webhooks, twiml  # noqa: PLC0415
 
         self._engine = engine
         self._webhooks = twilio_webhooks
         self._twiml = twiml
-        self._signatures = twilio_webhooks.TwilioSignatures(tokens)
+        self._signatures = twilio_webhooks.TwilioSignatures((each.account_sid, each.auth_tokens) for each in accounts)
         self._public_url = public_url.rstrip("/")
         self._not_understood: Counter[str] = Counter()
 
