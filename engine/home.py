@@ -14,6 +14,10 @@ from incidents.errors import TocsinError
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs"}
 
 
+LEAST_KEPT = 16
+"""Characters of a token, secret or key that a file of ours must hold."""
+
+
 class HomeUnusable(TocsinError):
     """The home cannot be used: another engine holds it, it is on a network file system, or it is not writable."""
 
@@ -73,14 +77,15 @@ class Home:
         return file
 
     def token(self, given: str | None) -> str:
-        return given or _keep(self.token_file, _new_token)
+        """What the API asks for. Raises HomeUnusable for a file with too little in it, as the next two do."""
+        return given or _keep(self.token_file, _new_token, "whoever uses the old token reads the new one there")
 
     def secret(self, given: str | None) -> str:
-        return given or _keep(self.secret_file, _new_token)
+        return given or _keep(self.secret_file, _new_token, "links in pages that were sent before are void then")
 
     def push_key(self, given: str | None, make: Callable[[], str]) -> str:
         """Our private key towards push services. Browsers that were subscribed with another one ring no more."""
-        return given or _keep(self.push_key_file, make)
+        return given or _keep(self.push_key_file, make, "every browser must be let ring again at /push then")
 
     def write_address(self, url: str, token: str) -> None:
         """Tell the command line where the engine is. Replaced in one step, so that nobody reads half a file."""
@@ -90,12 +95,24 @@ class Home:
         _write_private(self.token_file, token)
 
 
-def _keep(path: Path, make: Callable[[], str]) -> str:
-    if path.exists():
-        return path.read_text(encoding="utf-8").strip()
-    token = make()
-    _write_private(path, token)
-    return token
+def _keep(path: Path, make: Callable[[], str], price: str) -> str:
+    """What the file holds; made when there is no file. `price`: what a new one costs."""
+    try:
+        kept = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        made = make()
+        _write_private(path, made)
+        return made
+    except (OSError, UnicodeDecodeError) as error:
+        raise HomeUnusable(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.") from error
+    # An empty one would let everybody in: an empty token is asked of nobody, an empty secret signs every link.
+    if len(kept) < LEAST_KEPT:
+        held = "is empty" if not kept else f"holds only {len(kept)} characters"
+        raise HomeUnusable(
+            f"{path} {held}, which would let strangers in. Put it back from a backup, or delete it and the next start "
+            f"makes a new one: {price}."
+        )
+    return kept
 
 
 def _new_token() -> str:
@@ -103,9 +120,20 @@ def _new_token() -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """The whole text or the old file, whenever the process dies or the disk fills up; for our eyes alone."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)  # else an old draft would keep its own mode
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _file_system(path: Path) -> str:
