@@ -1,5 +1,6 @@
 """One aiohttp session a provider: pooled, with explicit time-outs under the pager's 8 s, behind the company's proxy."""
 
+import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -51,4 +52,12 @@ def seconds(retry_after: str | None) -> float | None:
 
 
 def _named(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """By its type, and the number it carries. Never by its text: that of a broken answer holds the whole address, which
+    is a secret at a webhook or a push service, and the log of an incident forgets nothing.
+    """
+    name = type(error).__name__
+    if isinstance(error, aiohttp.ClientResponseError) and error.status:
+        return f"{name}, HTTP {error.status}"
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    # A name that is not found has a number below zero, of the resolver's own.
+    return f"{name}, {os.strerror(number)}" if number is not None and number > 0 else name

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from incidents.errors import ProviderUnavailable
 from notifications.connections import TOTAL_SECONDS, open_session, seconds, what_became_of_it
 
 
@@ -40,12 +41,17 @@ class Origins:
         Raises ProviderUnavailable when it certainly did not arrive and OutcomeUnknown when it may have.
         """
         try:
-            async with self._session(url).post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            session = self._session(url)
+        except ValueError:  # whose text may hold the address
+            raise ProviderUnavailable(f"{provider} has an address that is none.") from None
+        try:
+            async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 return Answered(
                     answer.status, seconds(answer.headers.get("Retry-After")), answer.headers.get("Location")
                 )
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise what_became_of_it(error, provider) from error
+            # Not chained: whoever logs the trace would log the address, which is a secret.
+            raise what_became_of_it(error, provider) from None
 
     async def close(self) -> None:
         sessions, self._sessions = self._sessions, {}

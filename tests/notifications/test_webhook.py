@@ -1,6 +1,8 @@
 """The signed webhook, read by a receiver that was written from the specification alone."""
 
+import asyncio
 import json
+import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -188,3 +190,40 @@ async def test_the_body_is_json_whatever_the_text_holds(channel, page, receiver)
 def test_a_secret_that_cannot_be_used_ends_the_start(secret):
     with pytest.raises(ValidationError):
         TypeAdapter(WebhookSettings).validate_python({"secret": secret})
+
+
+@pytest.fixture
+async def babbling():
+    """A receiver whose answer is no HTTP."""
+
+    async def answered(reader, writer):
+        await reader.read(10)
+        writer.write(b"HTTP/1.1 abc\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answered, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+async def test_whatever_goes_wrong_the_address_is_not_told(channel, page, babbling):
+    secret = "/services/T0/SECRET-CAPABILITY"
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    for url, words in ((babbling, "ClientResponseError, HTTP 400"), (nowhere, "Connection refused")):
+        with pytest.raises((OutcomeUnknown, ProviderUnavailable), match=words) as refused:
+            await channel.send(replace(page, to=url + secret))
+
+        told = "".join(traceback.format_exception(refused.value))
+        assert "SECRET" not in told
+        assert "127.0.0.1" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[SECRET", "http://a.test:99999/SECRET", "http://SECRET\x00/", "http:///SECRET"]
+)
+async def test_an_address_that_is_none_is_not_told_either(channel, page, url):
+    with pytest.raises((Undeliverable, ProviderUnavailable)) as refused:
+        await channel.send(replace(page, to=url))
+
+    assert "SECRET" not in "".join(traceback.format_exception(refused.value))
