@@ -49,7 +49,23 @@ _PAGE_THAT_LEFT = (
     "(kind = 'bundle' OR (kind = 'page' AND escalation IS NOT NULL)) "
     "AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown')"
 )
+_RANKS = {
+    "pending": 0,
+    "sending": 0,
+    "stale": 0,
+    "bundled": 0,
+    "unknown": 1,
+    "sent": 2,
+    "failed": 3,
+    "delivered": 4,
+    "read": 5,
+}
 TERMINAL = ("failed", "stale", "delivered", "read")
+
+
+def goes_on(current: str, wanted: str) -> bool:
+    """Whether a row moves from one state to another by what is reported: the lattice of delivery, whatever the order."""
+    return _RANKS[wanted] > _RANKS.get(current, 0)
 
 
 def insert(tx: Tx, rows: Sequence[OutboxRow]) -> None:
@@ -194,11 +210,25 @@ def left_for(tx: Tx, addresses: Sequence[str], since: float) -> list[tuple[str, 
     rows = tx.all(
         "SELECT channel, address, updated_at FROM outbox "
         f"WHERE address IN ({', '.join('?' * len(addresses))}) AND created_at >= ? "
-        "AND kind IN ('page', 'bundle') AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown') "
+        "AND kind IN ('page', 'bundle') AND bundle IS NULL AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown') "
         "ORDER BY updated_at",
         (*addresses, since),
     )
     return [(str(row[0]), str(row[1]), float(row[2])) for row in rows]
+
+
+def withhold(tx: Tx, address: str, because: str, now: float) -> list[OutboxRow]:
+    """What waits for this address will not leave. Returns the pages of incidents among it, which have failed."""
+    pages = tx.all(
+        "UPDATE outbox SET state = 'failed', detail = ?, updated_at = ? WHERE address = ? AND state = 'pending' "
+        f"AND kind = 'page' AND escalation IS NOT NULL RETURNING {_COLUMNS}",
+        (because, now, address),
+    )
+    tx.execute(
+        "UPDATE outbox SET state = 'stale', detail = ?, updated_at = ? WHERE address = ? AND state = 'pending'",
+        (because, now, address),
+    )
+    return [_row(row) for row in pages]
 
 
 def make_stale(tx: Tx, incident_id: str, escalation: str, now: float) -> list[OutboxRow]:
@@ -280,3 +310,12 @@ def _row(row: tuple[object, ...]) -> OutboxRow:
     values = list(row)
     values[10] = bool(values[10])
     return OutboxRow(*values)  # type: ignore[arg-type]  # the column list above is in the order of the fields
+
+
+def coded(tx: Tx, incident_id: str, channel: str, code: str) -> list[OutboxRow]:
+    """The messages of an incident with this code of their own: nearly always one, for a code is a digest."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM outbox WHERE incident_id = ? AND channel = ? AND code = ? LIMIT 5",
+        (incident_id, channel, code),
+    )
+    return [_row(row) for row in rows]
