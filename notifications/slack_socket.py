@@ -10,8 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
@@ -22,6 +21,8 @@ from notifications.slack import BASE_URL, SlackWeb
 
 log = logging.getLogger("tocsin.slack")
 
+Tell = Callable[[str], Awaitable[None]]
+"""Hears in a sentence that no answer arrives from Slack; never raises."""
 Take = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any] | None]]
 """Carries out what an envelope of this type asks; what it returns goes back with the acknowledgement."""
 
@@ -32,33 +33,44 @@ _LOST_AFTER = 6
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _CLOSE_SECONDS = 3.0
 _ADDRESS = re.compile(r"wss?://\S+")
-_TROUBLE = (SlackApiError, SlackClientError, aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError)
+_TELL_AFTER = 7
+"""Failures in a row after which somebody is told: with the pauses between them, more than a minute without Slack."""
 
 
 class SlackSocket:
     """`run` holds one connection open until it is cancelled; Slack being away, or refusing us, never ends it."""
 
     def __init__(
-        self, app_token: str, take: Take, base_url: str = BASE_URL, *, shortest_pause: float = _SHORTEST_PAUSE
+        self,
+        app_token: str,
+        take: Take,
+        base_url: str = BASE_URL,
+        *,
+        trouble: Tell | None = None,
+        shortest_pause: float = _SHORTEST_PAUSE,
     ) -> None:
         self._app_token = app_token
         self._take = take
         self._base_url = base_url
+        self._trouble = trouble
         self._shortest_pause = shortest_pause
 
     async def run(self) -> None:
         """Until cancelled. A connection that breaks is the SDK's to mend; one that stays broken is begun anew."""
-        pause = self._shortest_pause
+        pause, failures = self._shortest_pause, 0
         while True:
             web = SlackWeb("", self._base_url)
             client: SocketModeClient | None = None
             try:
                 client = await self._connected(web)
-                pause = self._shortest_pause
+                pause, failures = self._shortest_pause, 0
                 await _until_lost(client)
                 log.warning("slack socket lost; connecting anew")
-            except _TROUBLE as error:
+            except Exception as error:  # noqa: BLE001 - whatever a proxy in Slack's place answers, we ask again
+                failures += 1
                 log.warning("slack socket not connected error=%s pause=%.0f", _named(error), pause)
+                if failures >= _TELL_AFTER and self._trouble is not None:
+                    await self._trouble(f"Slack is not connected, answers do not arrive from there: {_named(error)}.")
             finally:
                 await _given_up(client, web)
             await asyncio.sleep(pause)
@@ -111,12 +123,15 @@ async def _until_lost(client: SocketModeClient) -> None:
 
 
 async def _given_up(client: SocketModeClient | None, web: SlackWeb) -> None:
+    """Never raises: what cannot be closed is left, and the next round begins."""
     if client is not None:
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(Exception):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await client.close()  # type: ignore[no-untyped-call]  # likewise
-        await client.aiohttp_client_session.close()
-    await web.close()
+        with contextlib.suppress(Exception):
+            await client.aiohttp_client_session.close()
+    with contextlib.suppress(Exception):
+        await web.close()
 
 
 def _named(error: BaseException) -> str:

@@ -40,6 +40,7 @@ from storage import log as incident_log
 from storage.log import IncidentRow
 from tocsin.web.http import JSON, Reply, Scope, error_reply, header, json_reply
 from tocsin.web.slack_pages import SlackPages
+from tocsin.web.slack_trouble import SlackTrouble
 
 if TYPE_CHECKING:
     from notifications.slack import SlackWeb
@@ -98,7 +99,8 @@ class SlackDesk:
         if self._settings.slack_app_token is not None:
             from notifications.slack_socket import SlackSocket  # noqa: PLC0415 - as above
 
-            socket = SlackSocket(self._settings.slack_app_token, self.take, self._web.base_url)
+            trouble = SlackTrouble(self._engine, "slack-socket").tell
+            socket = SlackSocket(self._settings.slack_app_token, self.take, self._web.base_url, trouble=trouble)
             self._begin(socket.run(), "slack-socket", self._lasting)
 
     async def stop(self) -> None:

@@ -24,6 +24,7 @@ from storage import log as incident_log
 from storage import outbox
 from storage.database import Tx
 from storage.outbox import OutboxRow
+from tocsin.web.slack_trouble import SlackTrouble
 
 if TYPE_CHECKING:
     from notifications.slack import SlackWeb
@@ -45,23 +46,33 @@ class SlackPages:
     def __init__(self, engine: Engine, web: "SlackWeb") -> None:
         self._engine = engine
         self._web = web
+        self._trouble = SlackTrouble(engine, "slack-pages")
         self._lines: OrderedDict[str, str] = OrderedDict()
         """message id -> the line that stands under it."""
 
     async def run(self) -> None:
-        seen = self._engine.feed.sequence
+        seen, caught_up = self._engine.feed.sequence, False
         since = (self._engine.clock.now() - AT_START).timestamp()
-        for incident_id in await self._engine.database.read(lambda tx: incident_log.open_ids(tx)):
-            await self.settle(incident_id, since)
         while True:
-            seen, changed = await self._engine.feed.wait(seen, _WAIT)
-            for incident_id in changed:
-                await self.settle(incident_id)
-            if not changed:
-                await asyncio.sleep(1)  # a feed that is closed answers at once
+            try:
+                if not caught_up:
+                    for incident_id in await self._engine.database.read(lambda tx: incident_log.open_ids(tx)):
+                        await self.settle(incident_id, since)
+                    caught_up = True
+                seen, changed = await self._engine.feed.wait(seen, _WAIT)
+                for incident_id in changed:
+                    await self.settle(incident_id)
+                if not changed:
+                    await asyncio.sleep(1)  # a feed that is closed answers at once
+            except Exception as error:
+                log.exception("slack pages not settled")
+                await self._trouble.tell(f"pages in Slack do not follow their incidents: {type(error).__name__}.")
+                await asyncio.sleep(_LONGEST_PAUSE)
 
     async def settle(self, incident_id: str, since: float = 0.0) -> None:
-        """Edit those pages of an incident that say something else than the log. Never raises a TocsinError."""
+        """Edit those pages of an incident that say something else than the log. Never raises: one log that
+        cannot be read keeps no other incident's pages back.
+        """
         try:
             found = await self._engine.database.read(lambda tx: _posted(tx, incident_id, since))
             if found is None:
@@ -76,6 +87,9 @@ class SlackPages:
                     await self._edit(row, line)
         except TocsinError as error:
             log.warning("slack pages not settled incident=%s error=%s", incident_id, error)
+        except Exception as error:
+            log.exception("slack pages not settled incident=%s", incident_id)
+            await self._trouble.tell(f"the pages of {incident_id} in Slack do not follow it: {type(error).__name__}.")
 
     async def _edit(self, row: OutboxRow, line: str) -> None:
         self._lines[row.message_id] = line
