@@ -50,6 +50,8 @@ def _acknowledged(before: Incident, after: Incident, command: c.Acknowledge, dir
         for key, each in after.escalations.items()
         if each.answered_by == command.contact and before.escalations[key].answered_by is None
     ]
+    if newly and newly[0].id.isdigit() and after.commander not in (None, command.contact):
+        return joined_support(after.id, name_of(after.commander, directory), reader)
     if newly and newly[0].id.isdigit():
         return took_charge(after.id, reader, _title(after, command.contact, directory))
     if newly and newly[0].kind is EscalationKind.CREW:
@@ -59,7 +61,8 @@ def _acknowledged(before: Incident, after: Incident, command: c.Acknowledge, dir
     if newly:
         return f"You have taken {newly[0].subject} of {after.id}: {newly[0].because}"
     current = after.escalations.get(str(after.round))
-    if current is not None and current.answered_by is not None and current.answered_at is not None:
+    leads_still = current is not None and current.answered_by == after.commander
+    if leads_still and current is not None and current.answered_by is not None and current.answered_at is not None:
         taker = name_of(current.answered_by, directory)
         title = _title(after, current.answered_by, directory)
         taker = taker if title is None else f"{taker} ({title})"

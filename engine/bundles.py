@@ -26,7 +26,11 @@ def bundle_row(tx: Tx, rows: Sequence[OutboxRow], now: datetime) -> OutboxRow:
     message_id = f"{first.message_id.split('.', 1)[0]}.{BUNDLE}.{members}"
     reader = Reader("es" if first.language == "es" else "en")
     voice = first.channel == ChannelKind.VOICE
-    text = bundle_spoken(told, reader) if voice else bundle_text(told, code, message_id, reader)
+    text = (
+        bundle_spoken(told, reader, drill=first.drill)
+        if voice
+        else bundle_text(told, code, message_id, reader, drill=first.drill)
+    )
     stamp = now.timestamp()
     return replace(
         first,

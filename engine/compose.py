@@ -19,6 +19,8 @@ from storage.outbox import OutboxRow
 NOTICE_PRIORITY = 90
 FOLLOW_UP = 10
 """From this priority on a page goes to somebody who has been reached in its incident before."""
+REPEAT = 20
+"""From this priority on it goes to somebody whom this very calling has reached before: it can wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,6 @@ class Composer:
         message_id = str(PageId(self.epoch, incident.id, move.escalation, move.rung, move.contact_index, move.attempt))
         contact = directory.contact(move.contact)
         channel = ChannelKind(move.channel)
-        # Whoever has not been reached in this incident comes before everybody's second page.
-        first = not any(page.contact == move.contact and not page.failed for page in incident.pages.values())
         text = page_text(channel, self._facts(incident, move, plan, directory, message_id, code))
         return self._row(
             incident,
@@ -59,16 +59,26 @@ class Composer:
             move.to,
             contact,
             text,
-            priority=(0 if first else FOLLOW_UP) + incident.severity.rank,
+            priority=_again(incident, move) + incident.severity.rank,
             now=now,
             provider=move.provider or None,
         )
 
     def notice(
-        self, incident: Incident, contact: Contact, message_id: str, sentence: str, kind: str, now: datetime
+        self,
+        incident: Incident,
+        contact: Contact,
+        message_id: str,
+        sentence: str,
+        kind: str,
+        now: datetime,
+        out: frozenset[str] = frozenset(),
     ) -> OutboxRow | None:
-        """A message that asks for no answer, on the first of their channels that can be read; None without one."""
-        channels = contact.channels_for(drill=incident.drill)
+        """A message that asks for no answer, on the first of their channels that can be read; None without one.
+
+        Nothing goes to addresses that are `out`.
+        """
+        channels = [each for each in contact.channels_for(drill=incident.drill) if each.to not in out]
         readable = next((each for each in channels if ChannelKind(each.kind) is not ChannelKind.VOICE), None)
         if readable is None:
             return None
@@ -180,6 +190,14 @@ class Composer:
             updated_at=stamp,
             provider=provider,
         )
+
+
+def _again(incident: Incident, move: PageContact) -> int:
+    """Whoever has not been reached in this incident comes before everybody's second page."""
+    before = [page for page in incident.pages.values() if page.contact == move.contact and not page.failed]
+    if any(page.escalation == move.escalation for page in before):
+        return REPEAT
+    return FOLLOW_UP if before else 0
 
 
 def reader_of(contact: Contact | None) -> Reader:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from contacts.addresses import ChannelKind
-from contacts.directory import Contact
+from contacts.directory import Contact, excluded
 from engine.book import PlanBook
 from engine.briefing import Briefing, brief
 from engine.compose import Composer, digest, reader_of
@@ -140,6 +140,21 @@ class Door:
         self._out_of_codes: dict[str, datetime] = {}
 
     # --- public: each in a transaction of the caller ---
+
+    def still_calls(self, tx: Tx, page: OutboxRow, now: datetime) -> bool:
+        """Whether this page still has to leave: its calling goes on, and its contact is wanted at this address."""
+        if page.address in self._book.live.out:
+            return False
+        if page.escalation is None:
+            return True
+        incident = self.load(tx, page.incident_id)
+        escalation = incident.escalations.get(page.escalation)
+        if escalation is None:
+            return True
+        directory = self._book.directory
+        contact = directory.contact(page.contact)
+        left_out = contact is not None and excluded(contact, occasion_of(incident, directory, now)) is not None
+        return escalation.live and page.contact not in escalation.passed and not left_out
 
     def declare(self, tx: Tx, now: datetime, make: Callable[[str], c.Declare]) -> Change:
         """A new incident with its first pages, in this one transaction (invariant 1)."""
@@ -375,7 +390,7 @@ class Door:
                 briefing.next_update_by,
                 reader_of(contact),
             )
-            row = self._composer.notice(incident, contact, message_id, short, "summary", at)
+            row = self._composer.notice(incident, contact, message_id, short, "summary", at, self._book.live.out)
             if row is not None:
                 change.rows.append(row)
                 sent.append(message_id)
@@ -399,7 +414,7 @@ class Door:
             return
         incident = change.after
         message_id = f"{self._composer.epoch}.{incident.id}.{name}.{contact_id}"
-        row = self._composer.notice(incident, contact, message_id, sentence, "notice", at)
+        row = self._composer.notice(incident, contact, message_id, sentence, "notice", at, self._book.live.out)
         if row is not None:
             change.rows.append(row)
             change.add(

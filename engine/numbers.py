@@ -1,5 +1,6 @@
 """Numbers and other addresses: STOP takes one out, START puts it back, a code proves that it reaches its owner."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from engine.clock import Clock, from_stamp
 from engine.door import Change, Door
 from incidents import commands as c
 from incidents.errors import CommandRefused, UnknownIncident
+from incidents.events import PageFailure
 from storage import log, numbers, outbox
 from storage.database import Database, Tx
 
@@ -37,24 +39,30 @@ class Numbers:
         proofs = {key: from_stamp(at) for key, at in self._database.read_now(numbers.proven).items()}
         self._book.surround(replace(self._book.live, out=frozenset(out), proofs=proofs))
 
-    async def take_out(self, address: str, because: str) -> bool:
-        """No page goes there any more; whoever was called there is passed over at once. False when it was out."""
-        before = self._book.live
-        if address in before.out:
+    async def take_out(self, address: str, because: str, *, by_owner: bool = True) -> bool:
+        """Nothing goes there any more, not even what is waiting. False when it was out.
+
+        With `by_owner` whoever was called there is passed over at once; else they are called at their other addresses.
+        """
+        if address in self._book.live.out:
             return False
         now = self._clock.now()
 
         def work(tx: Tx) -> list[Change]:
+            # Read here, not before: another address may have been taken out in the same commit.
+            self._is_out(address, out=True)
             numbers.take_out(tx, address, because, now.timestamp())
-            self._book.surround(replace(before, out=before.out | {address}))
-            changes = [change for each in log.open_ids(tx) for change in self._pass_over(tx, each, address, now)]
+            changes = []
+            if by_owner:
+                changes = [change for each in log.open_ids(tx) for change in self._pass_over(tx, each, address, now)]
+            changes.extend(self._withhold(tx, address, because, now))
             _look_again(tx, now)
             return changes
 
         try:
             changes = await self._database.write(work)
         except BaseException:
-            self._book.surround(before)
+            self._is_out(address, out=False)
             raise
         for change in changes:
             self._publish(change)
@@ -70,8 +78,12 @@ class Numbers:
             return was_out
 
         was_out = await self._database.write(work)
-        self._book.surround(replace(self._book.live, out=self._book.live.out - {address}))
+        self._is_out(address, out=False)
         return was_out
+
+    def _is_out(self, address: str, *, out: bool) -> None:
+        live = self._book.live
+        self._book.surround(replace(live, out=live.out | {address} if out else live.out - {address}))
 
     def out(self) -> list[tuple[str, Contact | None, datetime, str]]:
         """(address, whose, since when, because) of everything that is out."""
@@ -112,10 +124,19 @@ class Numbers:
         paged = {row.message_id for row in outbox.of_incident(tx, incident_id) if row.address == address}
         changes = []
         for escalation in incident.live_escalations:
-            mine = [incident.pages[page] for page in escalation.pages if page in paged]
-            if mine:
-                command = c.Pass(mine[-1].contact, escalates=True, escalation=escalation.id)
+            mine = dict.fromkeys(incident.pages[page].contact for page in escalation.pages if page in paged)
+            for contact in mine:
+                command = c.Pass(contact, escalates=True, escalation=escalation.id)
                 changes.append(self._door.apply(tx, incident_id, command, now))
+        return changes
+
+    def _withhold(self, tx: Tx, address: str, because: str, now: datetime) -> list[Change]:
+        """Pages that wait for this address have failed, so that their ladders go on."""
+        changes = []
+        for row in outbox.withhold(tx, address, because, now.timestamp()):
+            command = c.RecordFailed(row.message_id, PageFailure.REFUSED, because, f"provider:{row.channel}")
+            with contextlib.suppress(UnknownIncident):
+                changes.append(self._door.apply(tx, row.incident_id, command, now))
         return changes
 
 

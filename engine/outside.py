@@ -27,7 +27,7 @@ def page_operators(
     operators = {person.id: person for each in plan.operators for person in directory.resolve(each, occasion).contacts}
     rows: list[OutboxRow] = []
     for contact in operators.values():
-        for channel in contact.channels:
+        for channel in (each for each in contact.channels if each.to not in directory.live.out):
             message_id = f"{epoch}.{TROUBLE}.{subject}.{contact.id}.{channel.kind}"
             text = notice_text(
                 ChannelKind(channel.kind), f"Tocsin: {sentence}", message_id=message_id, language=contact.speaks

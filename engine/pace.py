@@ -1,13 +1,14 @@
 """How fast one phone may ring: limits a phone, and several incidents in one message instead of a volley. Pure.
 
 A first page, of an incident to somebody who has not been reached in it, is never held up and never bundled: whatever
-else that phone has been sent, a *different* incident's first page leaves at once. What is paced are the pages after it.
+else that phone has been sent, a *different* incident's first page leaves at once. Pages after it may be told together.
+Only a page that says again what the same calling has said before is held up: a ladder never waits for a limit.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.compose import FOLLOW_UP
+from engine.compose import FOLLOW_UP, REPEAT
 from storage.outbox import OutboxRow
 
 
@@ -39,20 +40,20 @@ def is_paced(row: OutboxRow) -> bool:
 def pace(waiting: Sequence[OutboxRow], history: Mapping[tuple[str, str], Sequence[float]], now: float) -> Paced:
     """`history` has, by (channel, address), when messages left for it within the longest limit, oldest first."""
     alone: list[OutboxRow] = []
-    groups: dict[tuple[str, str, str], list[OutboxRow]] = {}
+    # Two people may share a telephone, and a drill is never told as if it were real.
+    groups: dict[tuple[str, str, str, str, bool], list[OutboxRow]] = {}
     for row in waiting:
         if is_paced(row):
-            groups.setdefault((row.channel, row.address, row.provider or ""), []).append(row)
+            groups.setdefault((row.channel, row.address, row.provider or "", row.contact, row.drill), []).append(row)
         else:
             alone.append(row)
     together: list[tuple[OutboxRow, ...]] = []
     later: list[tuple[OutboxRow, float]] = []
-    for (channel, address, _), rows in groups.items():
+    for (channel, address, *_), rows in groups.items():
         free_at = _free_at(LIMITS[channel], history.get((channel, address), ()), now)
-        if free_at > now:
-            later.extend((row, free_at) for row in rows)
-            continue
-        plain, several = _split(rows)
+        held = [row for row in rows if free_at > now and row.priority >= REPEAT]
+        later.extend((row, free_at) for row in held)
+        plain, several = _split([row for row in rows if row not in held])
         alone.extend(plain)
         if several:
             together.append(several)
@@ -68,5 +69,6 @@ def _split(rows: Sequence[OutboxRow]) -> tuple[list[OutboxRow], tuple[OutboxRow,
 
 
 def _free_at(limit: Limit, left: Sequence[float], now: float) -> float:
-    recent = [at for at in left if at > now - limit.seconds]
+    # What left "later" than now left before the clock was put right.
+    recent = [at for at in left if now - limit.seconds < at <= now]
     return now if len(recent) < limit.most else recent[-limit.most] + limit.seconds

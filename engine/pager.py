@@ -119,7 +119,7 @@ class Pager:
         """Rows that a process before this one had claimed: nobody knows whether they left. Returns how many."""
         rows = self._database.read_now(lambda tx: outbox.orphaned(tx, self._name))
         for row in rows:
-            await self._doubtful(row, row.claim or "", "the engine stopped while sending")
+            await self._in_doubt(row, "the engine stopped while sending")
         for row in self._database.read_now(lambda tx: outbox.unknown_since(tx, self._now() - ENQUIRE_FOR, 1000)):
             self._enquire(row)
         return len(rows)
@@ -216,7 +216,19 @@ class Pager:
         rows = self._database.read_now(lambda tx: outbox.expired(tx, self._now(), 100))
         for row in rows:
             if row.message_id not in self._sending:
-                await self._doubtful(row, row.claim or "", "the claim ran out")
+                await self._in_doubt(row, "the claim ran out")
+
+    async def _in_doubt(self, row: OutboxRow, because: str) -> None:
+        """One row whose incident cannot be decided about stops no other; the tick sets that incident aside."""
+        try:
+            await self._doubtful(row, row.claim or "", because)
+        except Exception:
+            log.exception("the outcome cannot be written message=%s", row.message_id)
+            now, claim = self._now(), row.claim or ""
+            with contextlib.suppress(DatabaseError):
+                await self._database.write(
+                    lambda tx: outbox.finish(tx, row.message_id, claim, "unknown", None, because, now)
+                )
 
     # --- sending ---
 
@@ -252,14 +264,14 @@ class Pager:
 
     def _still_wanted(self, row: OutboxRow) -> bool:
         """Whether somebody still has to be called by this page: it may have been answered meanwhile (invariant 4)."""
-        if row.escalation is None:
-            return True
         try:
-            incident = self._database.read_now(lambda tx: self._door.load(tx, row.incident_id))
+            return self._database.read_now(lambda tx: self._wants(tx, row))
         except (TocsinError, DatabaseError):
             return True
-        escalation = incident.escalations.get(row.escalation)
-        return escalation is None or escalation.live
+
+    def _wants(self, tx: Tx, row: OutboxRow) -> bool:
+        pages = outbox.bundled_in(tx, row.message_id) if row.kind == "bundle" else [row]
+        return any(self._door.still_calls(tx, page, self._clock.now()) for page in pages)
 
     async def _hand_over_once(self, row: OutboxRow, budget: float) -> Sent | NotificationError:
         channel = self._channel(row)
@@ -322,7 +334,8 @@ class Pager:
             return [row] if row.kind == "page" else []
         pages = outbox.bundled_in(tx, row.message_id)
         for page in pages:
-            outbox.set_state(tx, page.message_id, state, None, self._clock.now().timestamp())
+            if outbox.goes_on(page.state, state):
+                outbox.set_state(tx, page.message_id, state, None, self._clock.now().timestamp())
         return pages
 
     def _failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> list[Change]:

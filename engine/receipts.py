@@ -44,8 +44,8 @@ class Receipts:
             self.publish(change)
 
     def _report_one(self, tx: Tx, row: OutboxRow, report: DeliveryReport, now: datetime) -> list[Change]:
-        state = _later(row.state, report.state)
-        if state is not None:
+        state = _STATES.get(report.state, "failed")
+        if outbox.goes_on(row.state, state):
             outbox.set_state(tx, row.message_id, state, report.provider_id or None, now.timestamp())
         if row.kind != "page":
             return []
@@ -56,23 +56,7 @@ class Receipts:
             return []
 
 
-def _later(current: str, reported: str) -> str | None:
-    """The row's state after a report: the lattice of delivery, so that order does not matter."""
-    ranks = {
-        "pending": 0,
-        "sending": 0,
-        "stale": 0,
-        "unknown": 1,
-        "bundled": 1,
-        "sent": 2,
-        "failed": 3,
-        "delivered": 4,
-        "read": 5,
-    }
-    wanted = {"accepted": "sent", "delivered": "delivered", "read": "read"}.get(reported, "failed")
-    return wanted if ranks[wanted] > ranks.get(current, 0) else None
-
-
+_STATES = {"accepted": "sent", "delivered": "delivered", "read": "read"}
 _FAILURES = {
     "undelivered": e.PageFailure.UNDELIVERED,
     "failed": e.PageFailure.UNDELIVERED,

@@ -184,7 +184,7 @@ class Engine:
             link=self.links.url,
             checkpoint=checkpoint,
             others=self.other_channels,
-            opted_out=lambda address, because: self.numbers.take_out(address, because),
+            opted_out=lambda address, because: self.numbers.take_out(address, because, by_owner=False),
         )
         self.numbers = Numbers(self.database, self.door, self.book, self.clock, self.publish)
         self.numbers.load()

@@ -208,7 +208,7 @@ def _before_the_title(facts: PageFacts) -> list[str]:
     language, rank = facts.reader.language, facts.severity.rank
     number = incident_number(facts.incident) if _is_real(facts) else 0
     sentences = [
-        _choose(language, "Drill. This is only a drill.", "Simulacro. Esto es solo un simulacro."),
+        _drill_sentence(language),
         _choose(language, "You may have had this call before.", "Quizá ya recibió esta llamada."),
         _choose(language, "This is the Tocsin crisis line.", "Esta es la línea de crisis Tocsin."),
         _choose(language, f"Severity {rank}, incident {number}.", f"Gravedad {rank}, incidente {number}."),
@@ -542,7 +542,9 @@ def number_is_back(reader: Reader) -> str:
     )
 
 
-def bundle_text(incidents: Sequence[tuple[str, Severity, str]], code: int, message_id: str, reader: Reader) -> str:
+def bundle_text(
+    incidents: Sequence[tuple[str, Severity, str]], code: int, message_id: str, reader: Reader, *, drill: bool = False
+) -> str:
     """Several incidents in one SMS, the worst first: `100aa` takes them all."""
     listed = ", ".join(f"{incident} {severity.value}" for incident, severity, _ in incidents)
     opening = _choose(
@@ -556,6 +558,7 @@ def bundle_text(incidents: Sequence[tuple[str, Severity, str]], code: int, messa
         f". Responda {code}aa tomo todos, {code}pp paso todos",
     )
     last = f" #{message_code(message_id)}"
+    opening = f"{_drill_word(reader.language)} {opening}" if drill else opening
     return shorten(fold(opening), SMS_SEPTETS - len(ending) - len(last)) + ending + last
 
 
@@ -575,7 +578,7 @@ def passed(incident: str, reader: Reader) -> str:
     )
 
 
-def bundle_spoken(incidents: Sequence[tuple[str, Severity, str]], reader: Reader) -> str:
+def bundle_spoken(incidents: Sequence[tuple[str, Severity, str]], reader: Reader, *, drill: bool = False) -> str:
     """The same on the telephone: the keys answer for all of them."""
     named = ". ".join(
         _choose(
@@ -591,7 +594,7 @@ def bundle_spoken(incidents: Sequence[tuple[str, Severity, str]], reader: Reader
         f"This is the Tocsin crisis line. {count} incidents wait for you. {named}. What you press is for all of them.",
         f"Esta es la línea de crisis Tocsin. {count} incidentes le esperan. {named}. Lo que pulse vale para todos.",
     )
-    return opening
+    return f"{_drill_sentence(reader.language)} {opening}" if drill else opening
 
 
 def not_understood(reader: Reader, code: int | None = None, incident: str | None = None) -> str:
@@ -737,6 +740,10 @@ def _spoken(text: str, room: int) -> str:
 def _escape_slack(text: str) -> str:
     # https://docs.slack.dev/messaging/formatting-message-text#escaping: also disarms <!channel> and <@U...>
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _drill_sentence(language: Language) -> str:
+    return _choose(language, "Drill. This is only a drill.", "Simulacro. Esto es solo un simulacro.")
 
 
 def _drill_word(language: Language) -> str:

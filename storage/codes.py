@@ -1,7 +1,8 @@
 """Reply codes: the small number by which an incident is named in an SMS to one phone, as GoAlert's users know them.
 
-A code is the lowest free one of its phone, and free again when its incident has ended. From 100 on a code stands for
-several incidents that were told in one message.
+A phone's codes go round: one whose incident has ended is given again only after all others, so that a late answer to
+an old message says something about the old incident. From 100 on a code stands for several incidents that were told in
+one message.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from storage.database import Tx
 
 BUNDLES_FROM = 100
 _MOST = 99
+_MOST_BUNDLES = 999
 
 
 def code_for(tx: Tx, address: str, incident_id: str, now: float) -> int | None:
@@ -26,7 +28,8 @@ def code_for(tx: Tx, address: str, incident_id: str, now: float) -> int | None:
         (address, BUNDLES_FROM),
     )
     taken = {int(row[0]) for row in rows}
-    free = next((code for code in range(1, _MOST + 1) if code not in taken), None)
+    latest = _latest(tx, address, 1, _MOST)
+    free = next((code for code in (*range(latest + 1, _MOST + 1), *range(1, latest + 1)) if code not in taken), None)
     if free is not None:
         _give(tx, address, free, incident_id, now)
     return free
@@ -44,10 +47,8 @@ def bundle_code_for(tx: Tx, address: str, incidents: Sequence[str], now: float) 
     known = tx.one("SELECT code FROM reply_codes WHERE address = ? AND incidents = ?", (address, together))
     if known is not None:
         return int(known[0])
-    latest = tx.one("SELECT MAX(code) FROM reply_codes WHERE address = ? AND code >= ?", (address, BUNDLES_FROM))
-    code = BUNDLES_FROM if latest is None or latest[0] is None else int(latest[0]) + 1
-    if code > 999:
-        code = BUNDLES_FROM
+    latest = _latest(tx, address, BUNDLES_FROM, _MOST_BUNDLES)
+    code = BUNDLES_FROM if latest == _MOST_BUNDLES else max(latest + 1, BUNDLES_FROM)
     _give(tx, address, code, together, now)
     return code
 
@@ -56,6 +57,16 @@ def incidents_of(tx: Tx, address: str, code: int) -> list[str]:
     """The incidents that this code means on this phone; empty for a code that it never had."""
     row = tx.one("SELECT incidents FROM reply_codes WHERE address = ? AND code = ?", (address, code))
     return [] if row is None else str(row[0]).split()
+
+
+def _latest(tx: Tx, address: str, lowest: int, highest: int) -> int:
+    """The code that this phone was given last, within bounds; 0 when there is none."""
+    row = tx.one(
+        "SELECT code FROM reply_codes WHERE address = ? AND code BETWEEN ? AND ? "
+        "ORDER BY made_at DESC, code DESC LIMIT 1",
+        (address, lowest, highest),
+    )
+    return 0 if row is None else int(row[0])
 
 
 def _give(tx: Tx, address: str, code: int, incidents: str, now: float) -> None:

@@ -64,7 +64,7 @@ TERMINAL = ("failed", "stale", "delivered", "read")
 
 
 def goes_on(current: str, wanted: str) -> bool:
-    """Whether a row moves from one state to another by what is reported: the lattice of delivery, whatever the order."""
+    """Whether a report moves a row from one state to another: the lattice of delivery, whatever the order."""
     return _RANKS[wanted] > _RANKS.get(current, 0)
 
 
@@ -210,8 +210,8 @@ def left_for(tx: Tx, addresses: Sequence[str], since: float) -> list[tuple[str, 
     rows = tx.all(
         "SELECT channel, address, updated_at FROM outbox "
         f"WHERE address IN ({', '.join('?' * len(addresses))}) AND created_at >= ? "
-        "AND kind IN ('page', 'bundle') AND bundle IS NULL AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown') "
-        "ORDER BY updated_at",
+        "AND kind IN ('page', 'bundle') AND bundle IS NULL "
+        "AND state IN ('sending', 'sent', 'delivered', 'read', 'unknown') ORDER BY updated_at",
         (*addresses, since),
     )
     return [(str(row[0]), str(row[1]), float(row[2])) for row in rows]

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from contacts.addresses import ChannelKind
-from contacts.directory import Absence, Area, QuietHours, Role, Team
+from contacts.directory import Absence, Area, Directory, QuietHours, Role, Team
 from contacts.schedules import Layer, Schedule, Window
 from incidents import commands as c
 from incidents.events import PageFailure
@@ -449,3 +449,65 @@ def test_nobody_approves_money_by_a_yes_without_the_authority(world):
     refused = world.refuses("INC-1", c.AnswerQuestion("dora", "yes", "sms", grant=None, who_can=()))
     assert "authority" in refused
     assert world.incident().state.compensation is None
+
+
+# --- what a hostile reading of the rules found ---
+
+
+def test_a_call_that_nobody_takes_does_not_end_the_calls_to_come(world):
+    patient = {Severity.SEV1: (beat("sms"), beat("voice", after="1m", every="1m", times=3))}
+    world.given_plan(
+        crisis_plan(rung("ana", wait="15m"), rung("bob")), everybody(someone("ana", "sms", "voice", paging=patient))
+    )
+    world.phone("ana").fails(PageFailure.NO_ANSWER, by="voice")
+    world.alert("ShopDown")
+    world.passes(minutes=14)
+    assert [ring.row.channel for ring in world.phone("ana").rang] == ["sms", "voice", "voice", "voice", "voice"]
+    world.phone("bob").is_silent()
+
+
+def test_whoever_comes_on_duty_for_two_rungs_at_once_is_called_once(world):
+    hours = (Window(after="10:00", until="18:00"),)
+    day = Schedule(id="day", title="By day", layers=(Layer(people=("bob",), start="2026-01-05", only=hours),))
+    world.given_plan(
+        crisis_plan(rung("schedule:day"), rung("schedule:day"), rung("ana"), last=("dora",)),
+        everybody(schedules=(day,)),
+    )
+    world.alert("ShopDown")
+    world.passes(hours=1, minutes=1)
+    assert [ring.at.strftime("%H:%M") for ring in world.phone("bob").rang] == ["10:00"]
+
+
+def test_when_everybody_was_away_whoever_comes_back_first_is_called(world):
+    away = someone("dora", absences=(Absence(starts="2026-03-01", ends="2026-03-02 10:00"),))
+    gone = someone("ana", absences=(Absence(starts="2026-03-01", ends="2026-03-20"),))
+    world.given_plan(crisis_plan(rung("ana"), last=("dora",)), Directory(contacts=(gone, away)))
+    world.alert("ShopDown")
+    world.phone("dora").is_silent()
+    world.passes(hours=1)
+    world.phone("dora").rings()
+
+
+def test_a_question_goes_to_nobody_but_those_who_are_asked(world):
+    world.given_plan(crisis_plan(rung("ana"), rung("bob")), everybody(someone("clerk")))
+    world.alert("ShopDown")
+    world.phone("ana").rings().presses("4")
+    later = world.now + timedelta(hours=4)
+    world.does("INC-1", c.AskQuestion("Sell the branch?", "money", ("dora",), later, "no", "person:ana"))
+    world.phone("dora").rings()
+    world.does("INC-1", c.Implicate(("dora",), "it is hers", "person:ana"))
+    world.passes(minutes=20)
+    world.phone("bob").is_silent()
+    world.phone("clerk").is_silent()
+
+
+def test_the_deputy_of_somebody_absent_is_not_asked_what_only_they_may_answer(world):
+    dora = someone("dora", absences=(Absence(starts="2026-03-01", ends="2026-03-02 09:30"),), deputy="bob")
+    world.given_plan(crisis_plan(rung("ana")), everybody(dora))
+    world.alert("ShopDown")
+    world.phone("ana").rings().presses("4")
+    later = world.now + timedelta(hours=1)
+    world.does("INC-1", c.AskQuestion("Close the shops?", "other", ("dora",), later, "no", "person:ana"))
+    world.phone("bob").is_silent()
+    world.passes(minutes=30)
+    world.phone("dora").rings()

@@ -1,5 +1,6 @@
 """What people write back by SMS is for the incident, and by the person, that it was meant for."""
 
+import asyncio
 import io
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +20,7 @@ from engine.services import Engine, EngineConfig
 from incidents import commands as c
 from notifications.channel import Answer
 from notifications.channels import ChannelSettings, TwilioSettings
-from storage import numbers, outbox
+from storage import codes, numbers, outbox
 from storage.database import Tx
 from tests.support.real_engine import Person, PlanFiles, rung
 from tocsin.web.app import build_app
@@ -141,12 +142,77 @@ async def test_each_incident_has_a_small_code_of_its_own_on_that_phone(engine, w
     assert await writes(DUTY, "9a") == "Code 9 means nothing on this phone. Nothing was changed."
 
 
-async def test_a_code_is_free_again_when_its_incident_has_ended(engine, writes):
+async def test_a_late_answer_by_the_code_of_an_incident_that_has_ended_is_not_for_the_next_one(engine, writes):
     first = await declared(engine)
     await engine.command(first, lambda _incident, _now: c.StandDown("a false alarm", "person:dora"))
     await declared(engine, "Payments down")
 
-    assert await writes(DUTY, "1a") == "You have taken charge of INC-2."
+    assert await writes(DUTY, "1c") == "INC-1 is stood-down."
+    assert await writes(DUTY, "2a") == "You have taken charge of INC-2."
+
+
+async def test_the_codes_of_a_phone_go_round_and_skip_those_that_are_open(engine):
+    def given(tx: Tx) -> list[int | None]:
+        tx.execute("UPDATE incidents SET is_open = (id = 'INC-2')")
+        return [codes.code_for(tx, DUTY, f"INC-{number}", now + number) for number in range(1, 103)]
+
+    for title in ("Shop down", "Payments down"):
+        await declared(engine, title)
+    now = engine.clock.now().timestamp()
+    got = await engine.database.write(given)
+
+    assert got[:3] == [1, 2, 3]
+    assert got[97:] == [98, 99, 1, 3, 4]
+
+
+async def test_by_a_code_the_one_answers_whom_that_page_was_for(engine, writes):
+    incident = await declared(engine)
+    await engine.declare(
+        title="Payments down", situation="SHOP_DOWN", severity=None, by="person:dora", implicated=("bob",)
+    )
+    await sends_everything(engine)
+
+    assert await writes(DUTY, "1a") == "You have taken charge of INC-1."
+
+    assert "bob" in str(await commander(engine, incident)).lower()
+
+
+async def test_yes_to_a_question_is_not_start(engine, writes):
+    incident = await declared(engine)
+    ask = engine.grounds.ask(
+        ["dora"], "Close?", about="other", expires_in=timedelta(hours=1), if_silent="no", by="person:bob"
+    )
+    await engine.command(incident, ask)
+    await sends_everything(engine)
+    await writes(OTHER, "STOP")
+
+    assert await writes(OTHER, "1y") == "INC-1: you said yes."
+    assert OTHER in engine.book.live.out
+    assert "again" in (await writes(OTHER, "yes") or "")
+
+
+async def test_nothing_that_waits_leaves_for_a_number_after_its_stop(engine, writes):
+    incident, _ = await engine.declare(title="Shop down", situation="SHOP_DOWN", severity=None, by="person:dora")
+
+    await writes(DUTY, "STOP")
+
+    rows = engine.database.read_now(lambda tx: outbox.of_incident(tx, incident))
+    assert [(row.address, row.state) for row in rows] == [(DUTY, "failed"), (OTHER, "pending")]
+
+
+async def test_two_stops_at_the_same_moment_both_count(engine):
+    await asyncio.gather(engine.numbers.take_out(DUTY, "STOP"), engine.numbers.take_out(OTHER, "STOP"))
+
+    assert engine.book.live.out == {DUTY, OTHER}
+
+
+async def test_whom_a_carrier_reports_as_stopped_is_called_at_their_other_addresses(engine):
+    incident = await declared(engine)
+
+    await engine.numbers.take_out(DUTY, "error 21610", by_owner=False)
+
+    state = engine.database.read_now(lambda tx: engine.door.load(tx, incident))
+    assert not state.escalations["1"].passed
 
 
 async def test_resolving_by_sms_says_what_is_missing_to_close(engine, writes):

@@ -148,12 +148,17 @@ class _Twilio:
         if contact is None:
             return None
         reader = reader_of(contact)
-        if said.verb == "start" or (said.verb == "yes" and sender in self._engine.book.live.out):
+        bare = said.code is None and said.incident is None
+        if said.verb == "start" or (said.verb == "yes" and bare and sender in self._engine.book.live.out):
             await numbers.put_back(sender)
             return number_is_back(reader)
-        if said.code is None and said.incident is None and numbers.is_code(form.get("Body", "")):
+        if bare and numbers.is_code(form.get("Body", "")):
             return await self._proof(form.get("Body", ""), sender, reader)
         incidents = await self._meant(said, sender, row)
+        if said.code is not None and incidents:
+            # Two people may share a telephone: who answers is whom *that* page was for.
+            row = await self._engine.latest_page_to(sender, incidents[0]) or row
+            contact = self._who_answers(sender, row) or contact
         if said.verb in ("unknown", "repeat") or not incidents:
             return self._puzzled(sender, said, row, reader)
         del self._not_understood[sender]
