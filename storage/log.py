@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from incidents.events import SCHEMA, Event, decode, encode, stored_kind
+from incidents.events import SCHEMA, ContactsImplicated, Event, decode, encode, stored_kind
 from incidents.state import Incident
 from storage.database import Tx
 
@@ -148,6 +148,31 @@ def incident_rows(tx: Tx, *, only_open: bool, limit: int) -> list[IncidentRow]:
     where = "WHERE is_open = 1 " if only_open else ""
     rows = tx.all(f"SELECT {_COLUMNS} FROM incidents {where}ORDER BY number DESC LIMIT ?", (limit,))
     return [_row(row) for row in rows]
+
+
+def open_rows_for(tx: Tx, contact: str, limit: int) -> list[IncidentRow]:
+    """The newest open incidents that this contact may see: not those that they are left out of."""
+    hidden = _left_out_of(tx, contact)
+    rows = incident_rows(tx, only_open=True, limit=limit + len(hidden))
+    return [row for row in rows if row.id not in hidden][:limit]
+
+
+def _left_out_of(tx: Tx, contact: str) -> frozenset[str]:
+    rows = tx.all(
+        "SELECT e.incident_id, e.kind, e.schema, e.body FROM incidents i JOIN events e ON e.incident_id = i.id "
+        "WHERE i.is_open = 1 AND e.kind = ?",
+        (ContactsImplicated.__name__,),
+    )
+    return frozenset(incident for incident, *stored in rows if _names(contact, *stored))
+
+
+def _names(contact: str, kind: str, schema: int, body: bytes | str) -> bool:
+    """Whether this event leaves the contact out; if it cannot be read, whether it says their name at all."""
+    try:
+        event = decode(kind, schema, body)
+    except ValueError:
+        return contact in (body if isinstance(body, str) else body.decode(errors="replace"))
+    return isinstance(event, ContactsImplicated) and contact in event.contacts
 
 
 def due_rows(tx: Tx, until: float, limit: int) -> list[IncidentRow]:

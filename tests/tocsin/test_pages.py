@@ -598,6 +598,9 @@ async def test_whoever_is_left_out_sees_nothing_as_themselves_when_logged_in(eng
     await browser.logs_in("marcus")
 
     assert (await browser.get(f"/incidents/{incident}")).status == 403
+    assert incident not in (await browser.get("/")).text
+    await browser.logs_in("nora")
+    assert incident in (await browser.get("/")).text
 
 
 # --- a real browser ---

@@ -426,6 +426,19 @@ async def test_the_commands_that_need_no_form(desk):
     assert "acknowledged · Ana" in await desk.reads("status")
 
 
+async def test_whoever_is_left_out_learns_nothing_of_it_from_the_list(desk):
+    secret, _ = await desk.engine.declare(
+        title="Ana took the money", situation="SHOP_DOWN", severity=None, by="person:bob", implicated=["ana"]
+    )
+    assert await desk.reads("status") == "No incident is open."
+    assert secret in await desk.reads("status", person="U0DORA")
+
+    other, _ = await desk.engine.declare(title="Slow", situation="SHOP_DOWN", severity=None, by="person:bob")
+    status = await desk.reads("status")
+    assert other in status
+    assert secret not in status
+
+
 @pytest.mark.parametrize(
     ("typed", "read"),
     [

@@ -92,7 +92,7 @@ class Pages:
         visitor = signed_in(self._engine, request)
         if visitor is None:
             return self._to_login(request)
-        rows = await self._engine.database.read(lambda tx: incident_log.incident_rows(tx, only_open=True, limit=SHOWN))
+        rows = await self._engine.database.read(lambda tx: incident_log.open_rows_for(tx, visitor.contact, SHOWN))
         return self._page("incidents.html", visitor, incidents=[row_view(row) for row in rows])
 
     # --- one incident ---

@@ -322,9 +322,7 @@ class SlackDesk:
         return _Said(words.safe(await self._engine.answer(answer, contact, incident, "slack")))
 
     async def _status(self, contact: Contact) -> str:
-        rows = await self._engine.database.read(
-            lambda tx: incident_log.incident_rows(tx, only_open=True, limit=_LISTED + 1)
-        )
+        rows = await self._engine.database.read(lambda tx: incident_log.open_rows_for(tx, contact.id, _LISTED + 1))
         if not rows:
             return words.nothing_open(reader_of(contact).language)
         lines = [self._line(row, contact) for row in rows[:_LISTED]]
