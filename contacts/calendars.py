@@ -1,30 +1,42 @@
 """iCalendar text into shifts, and duties into iCalendar text (RFC 5545). Pure: who fetches a feed is somebody else.
 
-A feed is read an event at a time: one that cannot be used costs a sentence, never the others.
+A feed is read an event at a time: one that cannot be used costs a sentence, never the others. A feed as a whole may
+cost only so much work; whoever reads one that is not trusted does so in a process with a time limit (`answer`).
 """
 
+from __future__ import annotations
+
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import product
-from typing import Any
+from itertools import accumulate, product
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
-
-import icalendar
-import recurring_ical_events  # type: ignore[import-untyped]  # it carries annotations, but no py.typed
 
 from contacts.schedules import Duty, Schedule, Shift
 from contacts.walltime import at_clock, instant, is_zone, zone
 
+if TYPE_CHECKING:
+    import icalendar
+
+# The iCalendar libraries take a quarter of a second to import, and an engine may never need them: see the functions.
+
 MOST_REPETITIONS = 50_000
 """Of one event, from its start to the end of what is asked for: daily for 136 years, hourly for five."""
-MOST_SHIFTS = 100_000
-"""Of one calendar in what is asked for."""
+MOST_SHIFTS = 20_000
+"""Of one calendar in what is asked for: no rota has more, and each of them is kept."""
+MOST_STEPS = 1_000_000
+"""Of all its repetitions together, from where each begins: the library walks through them, at about 10 µs each."""
+MOST_AT_ONCE = 100
+"""People of one calendar who are on duty at one moment: what is worked out from it lists them at each hand-over."""
 
 _MARGIN = timedelta(days=2)
-_BLOCK = re.compile(r"^BEGIN:(VEVENT|VTIMEZONE)[ \t]*$.*?^END:\1[ \t]*$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+_MARKS = {f"{mark}:{kind}": (mark, kind) for mark in ("BEGIN", "END") for kind in ("VEVENT", "VTIMEZONE")}
+_LONGEST_SUMMARY = 500
+"""What stands further on names nobody, and taking it apart costs more than its length."""
 _EVENT = re.compile(r"^BEGIN:VEVENT[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _ENVELOPE = re.compile(r"^(BEGIN|END):VCALENDAR[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -36,7 +48,7 @@ class Reading:
     """What a calendar says about a time."""
 
     shifts: tuple[Shift, ...]
-    """In order of time; those that overlap the time asked for, uncut."""
+    """In order of time; those that overlap the time asked for, uncut. Those of one person that overlap are one."""
     problems: tuple[str, ...]
     """A sentence for each event that could not be used, with its name."""
     sound: bool
@@ -59,21 +71,74 @@ def read_calendar(
     if found is None:
         return Reading((), ("This is no iCalendar text, or only a part of one.",), sound=False)
     asked = _Asked(start, end, whom, time_zone)
-    shifts: dict[Shift, None] = {}
+    if sum(_steps(event, end) for series in found.series for event in series) > MOST_STEPS:
+        return _too_much(f"Its events repeat more than {MOST_STEPS} times in all")
+    shifts: list[Shift] = []
     problems = list(found.problems)
-    usable = 0
+    usable = counted = 0
     for series in found.series:
         taken, sentences = asked.shifts_of(series)
         usable += taken is not None
         problems += sentences
-        shifts |= dict.fromkeys(taken or ())
-        if len(shifts) > MOST_SHIFTS:
-            problems.append(
-                f"The calendar has more than {MOST_SHIFTS} shifts; those after {_name(series[0])} are left out."
-            )
-            break
-    ordered = tuple(sorted(shifts, key=lambda shift: (shift.start, shift.end, shift.person)))
-    return Reading(ordered, tuple(dict.fromkeys(problems)), sound=usable > 0 or not (found.series or found.problems))
+        shifts += taken or ()
+        counted += len(taken or ()) + len(sentences)
+        if counted > MOST_SHIFTS:
+            return _too_much(f"It has more than {MOST_SHIFTS} shifts from {start:%d %b %Y} to {end:%d %b %Y}")
+    together = laid_together(shifts)
+    if _most_at_once(together) > MOST_AT_ONCE:
+        return _too_much(f"It has more than {MOST_AT_ONCE} people on duty at one moment")
+    return Reading(together, tuple(dict.fromkeys(problems)), sound=usable > 0 or not (found.series or found.problems))
+
+
+def _too_much(what: str) -> Reading:
+    return Reading((), (f"{what}; a calendar with more is not read.",), sound=False)
+
+
+def laid_together(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
+    """In order of time, each person's overlapping shifts as one: who is on duty when stays as it was.
+
+    Shifts that only touch stay two: between them lies a hand-over.
+    """
+    found: list[Shift] = []
+    for shift in sorted(shifts, key=lambda each: (each.person, each.start, each.end)):
+        last = found[-1] if found else None
+        if last is None or last.person != shift.person or last.end <= shift.start:
+            if shift != last:
+                found.append(shift)
+        elif shift.end > last.end:
+            found[-1] = Shift(last.person, last.start, shift.end)
+    return tuple(sorted(found, key=lambda shift: (shift.start, shift.end, shift.person)))
+
+
+def _most_at_once(shifts: Iterable[Shift]) -> int:
+    """The most people on duty at one moment. An end comes before a beginning at the same moment."""
+    edges = sorted((at, step) for shift in shifts for at, step in ((shift.start, 1), (shift.end, -1)))
+    return max(accumulate((step for _, step in edges), initial=0))
+
+
+def question(text: str, start: datetime, end: datetime, people: Mapping[str, str], time_zone: str) -> str:
+    """What `read_calendar` is to be asked in another process; `people` as for `known_as`."""
+    return json.dumps([text, start.isoformat(), end.isoformat(), dict(people), time_zone])
+
+
+def answer(question: str) -> str:
+    """The other process: reads the calendar of a `question`."""
+    text, start, end, people, time_zone = json.loads(question)
+    reading = read_calendar(
+        text, datetime.fromisoformat(start), datetime.fromisoformat(end), known_as(people), time_zone
+    )
+    shifts = [(each.person, each.start.timestamp(), each.end.timestamp()) for each in reading.shifts]
+    return json.dumps([shifts, reading.problems, reading.sound])
+
+
+def answered(answer: str) -> Reading:
+    """What the other process has read."""
+    shifts, problems, sound = json.loads(answer)
+    return Reading(
+        tuple(Shift(who, datetime.fromtimestamp(a, UTC), datetime.fromtimestamp(b, UTC)) for who, a, b in shifts),
+        tuple(problems),
+        sound,
+    )
 
 
 def known_as(people: Mapping[str, str]) -> Callable[[str], str | None]:
@@ -88,6 +153,8 @@ def write_calendar(schedule: Schedule, duties: Iterable[Duty], names: Mapping[st
     An event keeps its UID as long as the same person begins at the same moment, so cut the first duty where one begins.
     ValueError for a duty that is open at an end.
     """
+    import icalendar  # noqa: PLC0415 - see the top
+
     calendar = icalendar.Calendar()
     calendar.add("prodid", "-//Tocsin//On-call schedules//EN")
     calendar.add("version", "2.0")
@@ -109,7 +176,7 @@ def write_calendar(schedule: Schedule, duties: Iterable[Duty], names: Mapping[st
     return str(calendar.to_ical(), "utf-8")
 
 
-_Series = list[icalendar.Component]
+_Series: TypeAlias = "list[icalendar.Component]"
 """The events of one UID: one that recurs, and those that stand in for single recurrences of it."""
 
 
@@ -127,11 +194,34 @@ def _found(text: str) -> _Found | None:
     calendars = _parsed(text)
     if calendars is not None and sum(len(_events(calendar)) for calendar in calendars) == len(_EVENT.findall(text)):
         return _Found([series for calendar in calendars for series in _by_uid(calendar)], [])
-    return _found_in_pieces([(found[1].upper(), found[0]) for found in _BLOCK.finditer(text)])
+    return _found_in_pieces(_blocks(text))
+
+
+def _blocks(text: str) -> list[tuple[str, str]]:
+    """Each event and zone as it is written, with its kind: from its first BEGIN to the first END after it.
+
+    A line at a time, since a pattern over all of it looks for the END of each BEGIN anew: that of a broken feed of half
+    a megabyte took minutes. A BEGIN whose END never comes is passed over, so that it does not swallow the others.
+    """
+    lines = text.split("\n")
+    marks = [(place, _MARKS.get(line.rstrip(" \t").upper())) for place, line in enumerate(lines)]
+    found = [(place, *mark) for place, mark in marks if mark is not None]
+    last_end = {kind: place for place, mark, kind in found if mark == "END"}
+    blocks: list[tuple[str, str]] = []
+    first, open_kind = 0, ""
+    for place, mark, kind in found:
+        if not open_kind and mark == "BEGIN" and place < last_end.get(kind, -1):
+            first, open_kind = place, kind
+        elif mark == "END" and kind == open_kind:
+            blocks.append((kind, "\n".join(lines[first : place + 1])))
+            open_kind = ""
+    return blocks
 
 
 def _found_in_pieces(blocks: list[tuple[str, str]]) -> _Found | None:
     """The same where the text as a whole does not parse, or loses events: each of its events by itself."""
+    import icalendar  # noqa: PLC0415 - see the top
+
     zones = "\n".join(block for kind, block in blocks if kind == "VTIMEZONE" and _parsed(_wrapped(block)))
     whole = icalendar.Calendar()
     problems = []
@@ -146,6 +236,8 @@ def _found_in_pieces(blocks: list[tuple[str, str]]) -> _Found | None:
 
 
 def _parsed(text: str) -> list[icalendar.Component] | None:
+    import icalendar  # noqa: PLC0415 - see the top
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # guesses about odd zone names; whoever asks can do nothing about them
@@ -232,6 +324,9 @@ class _Asked:
         return None
 
     def _expanded(self, series: _Series) -> list[icalendar.Component]:
+        import icalendar  # noqa: PLC0415 - see the top
+        import recurring_ical_events  # type: ignore[import-untyped]  # noqa: PLC0415 - annotations, but no py.typed
+
         calendar = icalendar.Calendar()
         if "X-WR-TIMEZONE" in series[0]:
             calendar["X-WR-TIMEZONE"] = series[0]["X-WR-TIMEZONE"]
@@ -246,7 +341,7 @@ class _Asked:
         said = list(dict.fromkeys(_candidates(event)))
         person = next((known for each in said if (known := self.whom(each)) is not None), None)
         if person is None:
-            known = f"nobody whom we know, but {', '.join(said)}" if said else "nobody"
+            known = f"nobody whom we know, but {', '.join(said)[:200]}" if said else "nobody"
             return f"The event {_name(event)} names {known}."
         where = zone(str(event.get("X-WR-TIMEZONE", self.time_zone)))
         start, end = (_moment(_value(event, name).dt, where) for name in ("DTSTART", "DTEND"))
@@ -274,6 +369,8 @@ def _moment(value: date | datetime, where: ZoneInfo) -> datetime:
 
 def _endless(event: icalendar.Component, end: datetime) -> str | None:
     """Why its repetitions cannot be counted out, if they cannot: the library would walk through each of them."""
+    import icalendar  # noqa: PLC0415 - see the top
+
     for rule in _listed(event, "RRULE"):
         if not isinstance(rule, icalendar.vRecur):
             raise ValueError("its rule of repetition is not written as one")
@@ -285,6 +382,16 @@ def _endless(event: icalendar.Component, end: datetime) -> str | None:
         if _repetitions(rule, _value(event, "DTSTART").dt, end) > MOST_REPETITIONS:
             return f"repeats more than {MOST_REPETITIONS} times; only fewer are counted out."
     return None
+
+
+def _steps(event: icalendar.Component, end: datetime) -> float:
+    """How often it repeats at most until `end`; one that is refused by itself is not counted out at all."""
+    try:
+        if _endless(event, end) is not None:
+            return 0
+        return sum(_repetitions(rule, _value(event, "DTSTART").dt, end) for rule in _listed(event, "RRULE"))
+    except Exception:  # noqa: BLE001 - see _parsed; the event gets its sentence when it is read
+        return 0
 
 
 def _comes(rule: Mapping[str, list[Any]]) -> bool:
@@ -320,7 +427,7 @@ def _candidates(event: icalendar.Component) -> Iterator[str]:
             yield re.sub(r"^mailto:", "", str(attendee), flags=re.IGNORECASE).strip()
             if about.get("CN"):
                 yield str(about["CN"]).strip()
-    summary = str(event.get("SUMMARY", "")).strip()
+    summary = str(event.get("SUMMARY", "")).strip()[:_LONGEST_SUMMARY]
     if not summary:
         return
     yield summary

@@ -16,12 +16,12 @@ from datetime import datetime, timedelta
 import aiohttp
 from pydantic import ValidationError
 
-from contacts.calendars import known_as, read_calendar
+from contacts.calendars import laid_together, question
 from contacts.directory import Contact, Directory
 from contacts.schedules import Schedule, Shift
 from engine.book import PlanBook
 from engine.clock import Clock, from_stamp
-from engine.feeds import Failed, Fetched, Marks, Unchanged, fetch, new_session
+from engine.feeds import Failed, Fetched, Marks, Unchanged, fetch, new_session, read
 from incidents.errors import TocsinError
 from incidents.model import Frozen
 from storage import calendars, log
@@ -38,6 +38,8 @@ READ_AGAIN = timedelta(days=1)
 TOO_OLD = timedelta(days=7)
 AT_ONCE = 4
 """Feeds that are fetched at the same time."""
+LOOK_LIMIT = 90.0
+"""Seconds for one feed, fetched and read: more than both may take, so that no feed ever keeps the others waiting."""
 _MOST_PROBLEMS = 50
 _LONGEST_TROUBLE = 300
 
@@ -157,7 +159,7 @@ class Calendars:
     async def _follow(self, session: aiohttp.ClientSession, schedule: Schedule, turns: asyncio.Semaphore) -> None:
         try:
             async with turns:
-                found = await self._look(session, schedule)
+                found = await self._look_in_time(session, schedule)
             if self._is_followed(schedule):  # the plan may have changed meanwhile
                 await (self._bear(schedule, found) if isinstance(found, Failed) else self._take(schedule, found))
         except (TocsinError, DatabaseError) as error:
@@ -166,6 +168,13 @@ class Calendars:
             logger.exception("calendar not followed schedule=%s", schedule.id)
             with contextlib.suppress(TocsinError, DatabaseError):
                 await self._bear(schedule, Failed(f"It cannot be followed ({type(error).__name__})."))
+
+    async def _look_in_time(self, session: aiohttp.ClientSession, schedule: Schedule) -> Copy | Failed:
+        try:
+            async with asyncio.timeout(LOOK_LIMIT):
+                return await self._look(session, schedule)
+        except TimeoutError:
+            return Failed(f"It takes longer than {LOOK_LIMIT:.0f} s.")
 
     async def _look(self, session: aiohttp.ClientSession, schedule: Schedule) -> Copy | Failed:
         """The copy as it is now: the one we have where nothing has changed."""
@@ -187,10 +196,9 @@ class Calendars:
                 read_from = hashlib.sha256(got.text.encode()).hexdigest()
         if current is not None and current.read_from == read_from:
             return replace(_good(current, now), marks=got.marks)
-        # In a thread: a large calendar takes seconds, and pages do not wait for it.
-        reading = await asyncio.to_thread(
-            read_calendar, got.text, now - BEFORE, now + AHEAD, known_as(whom), schedule.time_zone
-        )
+        reading = await read(question(got.text, now - BEFORE, now + AHEAD, whom, schedule.time_zone))
+        if isinstance(reading, Failed):
+            return reading
         if not reading.sound:
             return Failed(reading.problems[0] if reading.problems else "It cannot be used.")
         if not reading.shifts and kept is not None and kept.has_more(now):
@@ -363,7 +371,8 @@ def _copy_of(row: CalendarRow) -> Copy:
     body = _Body.model_validate_json(row.body)
     return Copy(
         url=row.url,
-        shifts=tuple(Shift(person, from_stamp(start), from_stamp(end)) for person, start, end in body.shifts),
+        # An earlier version kept them as they overlap.
+        shifts=laid_together(Shift(person, from_stamp(start), from_stamp(end)) for person, start, end in body.shifts),
         good_at=from_stamp(row.read_at),
         read_at=from_stamp(body.read_at),
         read_from=body.read_from,

@@ -1,5 +1,8 @@
 """iCalendar feeds of every kind, good and broken, into shifts; and duties into iCalendar text."""
 
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import icalendar
@@ -8,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contacts import calendars
-from contacts.calendars import known_as, read_calendar, write_calendar
+from contacts.calendars import known_as, laid_together, read_calendar, write_calendar
 from contacts.schedules import Duty, Layer, Schedule, Shift, Window, duties, duty_at
 from tests.support.counterparties import SHARED
 
@@ -268,13 +271,109 @@ def test_no_damage_to_a_calendar_raises(place, lost, put_in):
     assert reading.sound or reading.problems
 
 
-def test_a_calendar_with_too_many_shifts_keeps_the_first_and_says_so(monkeypatch):
+# Work that a calendar may cost
+
+
+@pytest.mark.parametrize("summary", ["Priya Raman", "Zoe"])
+def test_a_calendar_with_too_many_shifts_is_refused_as_a_whole_whoever_they_name(monkeypatch, summary):
     monkeypatch.setattr(calendars, "MOST_SHIFTS", 10)
-    reading = read(
-        event(*DAY, "RRULE:FREQ=DAILY;COUNT=20"), event("DTSTART:20260105T090000Z", "DURATION:P1D", uid="two")
+    daily = [event(*DAY, "RRULE:FREQ=DAILY;COUNT=6", uid=uid, summary=summary) for uid in ("one", "two")]
+    assert read(daily[0]).problems == () or summary == "Zoe"
+    reading = read(*daily)
+    assert (reading.shifts, reading.sound) == ((), False)
+    assert reading.problems == (
+        "It has more than 10 shifts from 01 Jan 2026 to 31 Dec 2027; a calendar with more is not read.",
     )
-    assert len(reading.shifts) == 20
-    assert reading.problems == ("The calendar has more than 10 shifts; those after 'Priya Raman' (one) are left out.",)
+
+
+def test_series_that_together_take_hours_to_count_out_are_refused_before_they_are():
+    hourly = [
+        event("DTSTART:20220101T000000Z", "DURATION:PT1M", "RRULE:FREQ=HOURLY;UNTIL=20260101T000000Z", uid=str(n))
+        for n in range(1000)
+    ]
+    began = time.monotonic()
+    reading = read(*hourly)
+    assert time.monotonic() - began < 10
+    assert not reading.sound
+    assert reading.problems == ("Its events repeat more than 1000000 times in all; a calendar with more is not read.",)
+
+
+def test_a_calendar_with_a_crowd_on_duty_at_once_is_refused(monkeypatch):
+    monkeypatch.setattr(calendars, "MOST_AT_ONCE", 2)
+    crowd = [event(*DAY, uid=name, summary=name) for name in ("a", "b", "c")]
+    after = event("DTSTART:20260106T080000Z", "DURATION:P1D", uid="d", summary="d")
+    assert len(read(*crowd[:2], after, whom=str).shifts) == 3
+    assert read(*crowd, whom=str).problems == (
+        "It has more than 2 people on duty at one moment; a calendar with more is not read.",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BEGIN:VEVENT\n" * 40_000,
+        "BEGIN:VTIMEZONE\nBEGIN:VEVENT\nEND:VALARM\n" * 20_000,
+        "BEGIN:VEVENT\nEND:VALARM\n" + "END:VTIMEZONE\n" * 40_000,
+        event(*DAY, summary="(" * 500_000),
+        event(*DAY, summary="a" + " " * 500_000 + "b"),
+    ],
+    ids=["begins", "both kinds", "ends", "brackets", "blanks"],
+)
+def test_a_hostile_text_takes_no_longer_than_a_good_one(text):
+    began = time.monotonic()
+    assert not read(text).sound
+    assert time.monotonic() - began < 10
+
+
+def test_an_event_that_does_not_end_costs_no_other_even_where_the_text_does_not_parse():
+    reading = read(event(*DAY, "END:VALARM", uid="broken"), event(*DAY), "BEGIN:VTIMEZONE", event(*DAY, uid="two"))
+    assert reading.shifts == (THE_DAY,)
+    assert len(reading.problems) == 1
+
+
+moments = st.integers(0, 40).map(lambda hour: utc("2026-01-01") + timedelta(hours=hour))
+some_shifts = st.lists(
+    st.builds(Shift, st.sampled_from("abc"), moments, moments).filter(lambda each: each.start < each.end), max_size=12
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(some_shifts)
+def test_shifts_laid_together_leave_everybody_on_duty_when_they_were_and_once(shifts):
+    together = laid_together(shifts)
+    for hour in range(41):
+        moment = utc("2026-01-01") + timedelta(hours=hour)
+        on_duty = [each.person for each in together if each.start <= moment < each.end]
+        assert sorted(on_duty) == sorted({each.person for each in shifts if each.start <= moment < each.end})
+    assert laid_together(together) == together
+
+
+def test_shifts_of_one_person_that_only_touch_stay_two():
+    first, second = shift("ana", "2026-01-01", "2026-01-02"), shift("ana", "2026-01-02", "2026-01-03")
+    assert laid_together([second, first, first]) == (first, second)
+
+
+@pytest.mark.parametrize("overlapping", ["one person's", "a crowd's"])
+def test_the_most_shifts_that_are_allowed_are_looked_through_at_once(overlapping):
+    people = 1 if overlapping == "one person's" else calendars.MOST_AT_ONCE
+    start = utc("2026-01-01")
+    shifts = laid_together(
+        Shift(f"p{n % people}", start + timedelta(hours=n), start + timedelta(hours=n + people + 0.5 * (people == 1)))
+        for n in range(calendars.MOST_SHIFTS)
+    )
+    followed = Schedule(id="copy", title="Copy", calendar="https://example.com/tech.ics")
+    began = time.monotonic()
+    assert duty_at(followed, start + timedelta(hours=200), shifts).people
+    assert time.monotonic() - began < 5
+
+
+def test_what_another_process_reads_is_the_same():
+    parts = calendar(event(*DAY), event(*DAY, uid="two", summary="Zoe"))
+    here = read_calendar(parts, utc("2026-01-01"), utc("2027-01-01"), known_as({"Priya Raman": "priya"}))
+    asked = calendars.question(parts, utc("2026-01-01"), utc("2027-01-01"), {"Priya Raman": "priya"}, "UTC")
+    assert calendars.answered(calendars.answer(asked)) == here
+    assert here.shifts
+    assert here.problems
 
 
 @pytest.mark.skipif(
@@ -296,6 +395,12 @@ def test_no_file_of_the_corpus_raises_and_most_calendars_give_shifts():
     assert len(readings["issue_104_broken_calendar.ics"].shifts) == 1
     assert len(readings["issue_722_missing_timezones.ics"].shifts) == 2
     assert len(readings["issue_722_missing_timezones.ics"].problems) == 1
+
+
+def test_the_calendar_libraries_are_imported_only_when_a_calendar_is_read():
+    code = "import sys, engine.calendars; print('icalendar' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout == "False\n"
 
 
 # Out again

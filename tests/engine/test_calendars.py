@@ -4,13 +4,17 @@ import asyncio
 import io
 import json
 import socket
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from contacts.addresses import EmailChannel
+from contacts.calendars import Reading
 from contacts.directory import Directory
 from contacts.schedules import Layer, Schedule
+from engine import calendars as looks
 from engine import feeds
 from engine.book import PlanBook
 from engine.calendars import Calendars
@@ -307,6 +311,106 @@ async def test_what_an_older_version_kept_is_fetched_anew_and_keeps_nobody_from_
     feed.gives(TODAY)
     desk.follows(Schedule(id="tech", title="Tech on call", calendar=desk.url))
     assert desk.shifts is None
+    await desk.looks()
+
+    assert desk.people == ["ana"]
+
+
+# --- reading in a process of its own ---
+
+
+def _readers():
+    """Processes of ours that read a calendar now."""
+    told = Path("/proc/self/task").glob("*/children")
+    children = [pid for each in told for pid in each.read_text().split()]
+    return [pid for pid in children if b"contacts.calendars" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.fixture
+def reading_never_ends(monkeypatch):
+    monkeypatch.setattr(feeds, "_READER", "# contacts.calendars\nwhile True: pass")
+
+
+async def test_a_feed_whose_reading_takes_too_long_is_trouble_and_is_read_no_further(
+    desk, feed, monkeypatch, reading_never_ends
+):
+    monkeypatch.setattr(feeds, "READ_LIMIT", 0.5)
+    feed.gives(TODAY)
+    await desk.looks()
+
+    assert desk.copy.trouble.startswith("It cannot be read within")
+    assert [subject for subject, _ in desk.told] == ["calendar-tech-20260302"]
+    assert _readers() == []
+
+
+async def test_the_loop_goes_on_while_a_feed_is_read_and_stopping_ends_the_reader(desk, feed, reading_never_ends):
+    feed.gives(TODAY)
+    desk.calendars.start()
+    await until(_readers)
+    await asyncio.wait_for(desk.calendars.stop(), 5)
+
+    assert _readers() == []
+    assert desk.copy is None
+
+
+async def test_a_reader_that_breaks_is_trouble_and_says_nothing_of_what_it_read(desk, feed, monkeypatch):
+    monkeypatch.setattr(feeds, "_READER", "raise SystemExit(3)")
+    feed.gives(TODAY)
+    await desk.looks()
+
+    assert desk.copy.trouble == "It cannot be read: whatever read it ended with 3."
+
+
+async def test_where_no_process_starts_the_feed_is_in_trouble(desk, feed, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    feed.gives(TODAY)
+    await desk.looks()
+
+    assert "no process starts" in desk.copy.trouble
+
+
+async def test_the_reader_is_told_no_secret(monkeypatch):
+    monkeypatch.setenv("TOCSIN_TWILIO__AUTH_TOKEN", "secret")
+    told = "import json, os, sys; sys.stdout.write(json.dumps([[], list(os.environ.values()), True]))"
+    monkeypatch.setattr(feeds, "_READER", told)
+
+    got = await feeds.read("")
+    assert isinstance(got, Reading)
+    assert "secret" not in got.problems
+
+
+async def test_a_feed_that_takes_for_ever_keeps_no_other_waiting(desk, feed, monkeypatch):
+    monkeypatch.setattr(looks, "LOOK_LIMIT", 8.0)
+    monkeypatch.setattr(looks, "AT_ONCE", 1)
+    really = feeds.fetch
+
+    async def fetch(session, url, marks):
+        return await (asyncio.Event().wait() if "slow" in url else really(session, url, marks))
+
+    monkeypatch.setattr(looks, "fetch", fetch)
+    slow = Schedule(id="slow", title="Slow", calendar="http://127.0.0.1:9/slow.ics")
+    desk.changes_to(slow, Schedule(id="tech", title="Tech on call", calendar=desk.url))
+    feed.gives(TODAY)
+    await desk.looks()
+
+    assert desk.people == ["ana"]
+    assert desk.calendars.copy_of("slow").trouble == "It takes longer than 8 s."
+
+
+async def test_a_feed_with_too_many_shifts_is_refused_by_name(desk, feed):
+    hours = [NOON + timedelta(hours=n) for n in (0, 1, 2)]
+    feed.gives(*(shift("ana", at, at + DAY / 24).replace("SUMMARY", "RRULE:FREQ=HOURLY\r\nSUMMARY") for at in hours))
+    await desk.looks()
+
+    ((_, told),) = desk.told
+    assert "(schedule:tech)" in told
+    assert "It has more than 20000 shifts" in told
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "nonsense", "utf-8"])
+async def test_an_encoding_in_which_no_calendar_is_written_is_not_believed(desk, feed, charset, monkeypatch):
+    monkeypatch.setattr("aiohttp.ClientResponse.charset", charset)
+    feed.gives(TODAY)
     await desk.looks()
 
     assert desk.people == ["ana"]
