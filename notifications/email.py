@@ -17,6 +17,7 @@ from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavaila
 from notifications.channel import Message, Sent
 from notifications.connections import CONNECT_SECONDS
 from notifications.email_account import EmailAccount
+from notifications.email_status import status_of
 from notifications.email_tokens import MailAddresses, Sign
 
 _AT_ONCE = 20  # connections; Postfix gives one client 50 (smtpd_client_connection_count_limit) and refuses the others
@@ -135,14 +136,15 @@ def split(text: str) -> tuple[str, Mapping[str, str], str]:
 
 
 def without_addresses(text: str) -> str:
-    """A server's sentence without anybody's address, fit to be kept for ever; one line of at most 200 characters."""
+    """An error of our own side (a certificate, a name) without addresses; one line of at most 200 characters."""
     return " ".join(_ADDRESS.sub("the address", text).split())[:200]
 
 
 def _what_became_of_it(error: aiosmtplib.SMTPException, *, leaving: bool) -> NotificationError:
     if not isinstance(error, aiosmtplib.SMTPResponseException):
         return _lost(error, leaving=leaving)
-    said = f"{error.code} {without_addresses(error.message)}".strip()
+    # Only its numbers are kept: its words may name somebody, and they would stand in the incident for ever.
+    said = f"{error.code} {status_of(error.message)}".strip() if error.code > 0 else "no code"
     if 400 <= error.code < 500:
         return ProviderUnavailable(f"The mail server asks to wait: {said}.", passing=True)
     if isinstance(error, aiosmtplib.SMTPAuthenticationError) or error.code == _NEEDS_LOGIN:

@@ -29,6 +29,8 @@ class EmailAccount:
     imap_user: str = ""
     imap_password: str = ""
     imap_folder: str = "INBOX"
+    trusted_results: str | None = None
+    """The name in the Authentication-Results of a mail server of ours that checks DMARC; None when there is none."""
     timeout_seconds: float = TOTAL_SECONDS
 
     @property

@@ -1,9 +1,13 @@
-"""What comes back by mail: a person's answer, a bounce, or nothing. From bytes; pure; never raises, whatever they are.
+"""What comes back by mail: a person's answer, a bounce, or nothing. From bytes; pure.
+
+Anybody may write to us: only the beginning of anything is read, and no step takes more than linear time.
 
 A mail that a machine wrote is never an answer (RFC 3834), and whoever it is from is never told anything.
 """
 
+import codecs
 import hashlib
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +15,12 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message as Mail
-from email.utils import parseaddr
-from html.parser import HTMLParser
+from email.utils import getaddresses, parseaddr
+from itertools import islice
 
 from notifications.channel import Answer, DeliveryReport
-from notifications.email import without_addresses
-from notifications.email_tokens import MailToken, is_return_path, tokens_in
+from notifications.email_status import status_of
+from notifications.email_tokens import MOST_TOKENS, MailToken, is_return_path, tokens_in
 from notifications.inbound import understood
 
 _TO = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
@@ -27,12 +31,25 @@ _SELF_MADE = ("X-Autoreply", "X-Autorespond", "X-Autoresponse", "X-Auto-Reply", 
 _AWAY = re.compile(
     r"(?i)\s*(auto(matic)?[ -]?(reply|response)|out of (the )?office|respuesta autom|fuera de (la )?oficina)"
 )
+_CAME_BACK = "the mail came back"
 _FINAL = re.compile(r"\b5\d\d\b|\b5\.\d{1,3}\.\d{1,3}\b")
 _LATE = re.compile(r"(?i)delay|warning|not yet|still trying|demor|retras|\b4\.\d{1,3}\.\d{1,3}\b")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 _FORGED = re.compile(r"(?i)\bdmarc=fail\b")
+_QUOTED = re.compile(r'"[^"]*"')
+_COMMENT = re.compile(r"\([^()]*\)")
 _INVISIBLE = {ord(each): None for each in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"}
-_MOST_TEXT = 100_000
+_MOST_READ = 256 * 1024
+"""Bytes of a mail: what people write stands before what they attach."""
+_MOST_HEADER = 16_000
+_MOST_VALUES = 50
+_MOST_TEXT = 32_000
+_MOST_PARTS = 100
+_BOUNDARY = re.compile(rb"(?i)boundary[\s*0-9]*=")
+_MOST_BOUNDARIES = 20
+"""The library compares every line with the boundary of every part around it."""
+_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
+"""What Python decodes but is no character set of a mail; the first two take quadratic time."""
 
 _WROTE = re.compile(
     r"(?i)(on|el|am|le|il|op|em|den)\b.*(wrote|escribió|schrieb|a écrit|ha scritto|schreef|escreveu|skrev)\b[^:]{0,80}:"
@@ -56,6 +73,8 @@ class MailReply:
     references: tuple[str, ...]
     forged: bool = False
     """Whether our own mail server says that it is not from whom it claims; a forger can only say so of himself."""
+    vouched: bool = False
+    """Whether the mail server that we trust says that it is from whom it claims (DMARC)."""
 
     def to(self, message_id: str | None) -> Answer:
         """The answer, once it is known which message it is to."""
@@ -76,13 +95,18 @@ class MailBounce:
 
 
 def read_mail(
-    content: bytes, own: str, recipients: Sequence[str] = (), sender: str | None = None
+    content: bytes, own: str, recipients: Sequence[str] = (), sender: str | None = None, trusted: str | None = None
 ) -> MailReply | MailBounce | None:
-    """What this mail says. `own` is our plain address; `recipients` and `sender` are the envelope's, where it is known.
+    """What this mail says. `own` is our plain address; `recipients` and `sender` are the envelope's, where it is known;
+    `trusted` is the name under which our mail server writes Authentication-Results.
 
     None for everything that must change nothing: auto-replies, lists, our own mail, a warning that delivery takes long.
+    Whoever calls it expects any exception: the standard library has some for mails that are made to break it.
     """
-    mail = message_from_bytes(content)
+    start = content[:_MOST_READ]
+    if len(_BOUNDARY.findall(start)) > _MOST_BOUNDARIES:
+        raise ValueError("more parts within parts than anybody writes")
+    mail = message_from_bytes(start)
     ours = [*recipients, *(value for name in _TO for value in _all(mail, name))]
     event_id = f"mail:{_first_id(_header(mail, 'Message-ID')) or hashlib.sha256(content).hexdigest()}"
     who = parseaddr(_header(mail, "From"))[1]
@@ -90,8 +114,8 @@ def read_mail(
         failure = _failure(mail, ours)
         if failure is None:
             return None
-        tokens = tokens_in("\n".join([*ours, content.decode("latin-1")]))
-        return MailBounce(tokens, event_id, without_addresses(failure))
+        tokens = (*tokens_in("\n".join(ours)), *tokens_in(start.decode("latin-1")))
+        return MailBounce(tuple(dict.fromkeys(tokens))[:MOST_TOKENS], event_id, failure)
     if "@" not in who or _plain_address(who) == _plain_address(own) or _is_by_a_machine(mail, sender):
         return None
     threads = _MESSAGE_ID.findall(_header(mail, "References"))
@@ -105,7 +129,35 @@ def read_mail(
         header_id=_first_id(_header(mail, "Message-ID")),
         references=tuple(threads[-5:]),
         forged=any(_FORGED.search(value) for value in _all(mail, "Authentication-Results")),
+        vouched=trusted is not None and _is_vouched(mail, who, trusted),
     )
+
+
+def _is_vouched(mail: Mail, who: str, trusted: str) -> bool:
+    """Whether the server of this name says dmarc=pass of the one sender there is (RFC 8601).
+
+    Only its topmost word counts: a server writes above what was there, and what was there may be a forger's.
+    """
+    by_it = (each for each in _all(mail, "Authentication-Results") if _first_word(each) == trusted.casefold())
+    said = next(by_it, None)
+    senders = getaddresses(_all(mail, "From"))
+    if said is None or len(senders) != 1 or len(mail.get_all("From", [])) != 1:
+        return False
+    # A comment or a quoted local part may hold anything, `; dmarc=pass` too.
+    bare = _COMMENT.sub(" ", _QUOTED.sub(" ", said))
+    if any(each in bare for each in '"()\\'):  # one in the other, or never closed
+        return False
+    results = [each.split() for each in bare.split(";")[1:]]
+    domain = f"header.from={who.rpartition('@')[2]}".casefold()
+    return any(
+        words[0].casefold() == "dmarc=pass" and domain in (each.casefold() for each in words)
+        for words in results
+        if words
+    )
+
+
+def _first_word(header: str) -> str:
+    return header.replace(";", " ").strip().partition(" ")[0].casefold()
 
 
 def own_words(text: str) -> str:
@@ -169,15 +221,15 @@ def _is_report(mail: Mail) -> bool:
 
 
 def _failure(mail: Mail, ours: Sequence[str]) -> str | None:
-    """Why it did not arrive, in the server's words; None when that is not what this report says."""
+    """The codes that say why it did not arrive; None when that is not what this report says."""
     for part in mail.walk():
         if part.get_content_type() == "message/delivery-status":
             groups = [each for each in part.get_payload() if isinstance(each, Mail)] if part.is_multipart() else []
             actions = [(_header(each, "Action").strip().lower(), each) for each in groups if each.get("Action")]
             failed = next((each for action, each in actions if action == "failed"), None)
             if failed is not None:
-                because = _header(failed, "Diagnostic-Code").partition(";")[2] or _header(failed, "Status")
-                return because.strip() or "the mail came back"
+                status = status_of(_header(failed, "Diagnostic-Code").partition(";")[2])
+                return status or status_of(_header(failed, "Status")) or _CAME_BACK
             if actions:
                 return None
     # A report that cannot be read. Only bounces go to the return path, and a warning about a delay says that it is one.
@@ -188,7 +240,8 @@ def _failure(mail: Mail, ours: Sequence[str]) -> str | None:
     words = f"{_decoded(_header(mail, 'Subject'))}\n{_text(mail)}"
     if _LATE.search(words) and not _FINAL.search(words):
         return None
-    return next((line for line in words.splitlines() if line.strip()), "the mail came back")
+    final = _FINAL.search(words)
+    return _CAME_BACK if final is None else status_of(words[final.start() :])
 
 
 # --- the parts of a mail ---
@@ -196,11 +249,11 @@ def _failure(mail: Mail, ours: Sequence[str]) -> str | None:
 
 def _header(mail: Mail, name: str) -> str:
     """A header as it stands, on one line; empty when it is not there."""
-    return " ".join(str(mail.get(name, "")).split())
+    return " ".join(str(mail.get(name, ""))[:_MOST_HEADER].split())
 
 
 def _all(mail: Mail, name: str) -> list[str]:
-    return [str(value) for value in mail.get_all(name, [])]
+    return [str(value)[:_MOST_HEADER] for value in mail.get_all(name, [])[:_MOST_VALUES]]
 
 
 def _decoded(header: str) -> str:
@@ -222,9 +275,10 @@ def _plain_address(address: str) -> str:
 
 def _text(mail: Mail) -> str:
     """The first readable words: plain text where there is any, else the text of the HTML."""
+    parts = [part for part in islice(mail.walk(), _MOST_PARTS) if not part.is_multipart() and not part.get_filename()]
     for kind in ("text/plain", "text/html"):
-        for part in mail.walk():
-            if part.get_content_type() != kind or part.is_multipart() or part.get_filename():
+        for part in parts:
+            if part.get_content_type() != kind:
                 continue
             words = _words(part)
             if kind == "text/html":
@@ -236,54 +290,73 @@ def _text(mail: Mail) -> str:
 
 def _words(part: Mail) -> str:
     payload = part.get_payload(decode=True)
-    raw = payload[: 4 * _MOST_TEXT] if isinstance(payload, bytes) else b""
+    raw = payload if isinstance(payload, bytes) else b""
     try:
-        return raw.decode(part.get_content_charset() or "utf-8", errors="replace")
-    except LookupError:  # a character set that nobody knows
+        charset = part.get_content_charset() or "utf-8"
+        # Four bytes a character at most, and a page of HTML says much about its looks before it says anything.
+        raw = raw[: 4 * _MOST_TEXT]
+        if codecs.lookup(charset).name in _NO_CHARSETS:
+            return raw.decode("latin-1")
+        return raw.decode(charset, errors="replace")
+    except (LookupError, ValueError):  # a character set that nobody knows, or that is made to break us
         return raw.decode("latin-1")
 
 
+_BODY = re.compile(r"(?i)<body\b")
+_PIECE = re.compile(r"<!--(?P<comment>)|<(?P<tag>[^<>]*)>|(?P<text>[^<]+|<)")
+_TAG = re.compile(r"(?P<end>/?)\s*(?P<name>[A-Za-z][A-Za-z0-9]*)")
+_BREAKS = frozenset({"br", "p", "div", "tr", "li", "hr", "h1", "h2", "h3", "h4", "table", "ul", "ol", "blockquote"})
+_UNSEEN = frozenset({"style", "script", "head", "title"})
+
+
 def text_of_html(markup: str) -> str:
-    """The words of a page of HTML, a block a line, what is quoted behind `>`."""
-    reader = _Words()
-    reader.feed(markup[:_MOST_TEXT])
-    reader.close()
-    return "\n".join(reader.lines())
+    """The words of a page of HTML, a block a line, what is quoted behind `>`.
+
+    Not html.parser: what is malformed on purpose takes it quadratic time, minutes for 100 KB.
+    """
+    body = _BODY.search(markup)
+    start = 0 if body is None else body.start()
+    words = _Words()
+    for piece in _pieces(markup[start : start + _MOST_TEXT]):
+        words.take(piece)
+    return "\n".join(words.lines())
 
 
-class _Words(HTMLParser):
+def _pieces(markup: str) -> Iterator[re.Match[str]]:
+    """Tags and text between them, without comments; one that does not end hides the rest."""
+    at = 0
+    while (piece := _PIECE.match(markup, at)) is not None:
+        at = piece.end()
+        if piece["comment"] is None:
+            yield piece
+            continue
+        end = markup.find("-->", at)
+        if end < 0:
+            return
+        at = end + len("-->")
+
+
+class _Words:
     """Keeps text; breaks lines at blocks."""
 
-    _BREAKS = frozenset({"br", "p", "div", "tr", "li", "hr", "h1", "h2", "h3", "h4", "table", "ul", "ol", "blockquote"})
-    _UNSEEN = frozenset({"style", "script", "head", "title"})
-
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._lines: list[tuple[int, str]] = [(0, "")]
+        self._lines: list[tuple[int, list[str]]] = [(0, [])]
         self._quoted = 0
         self._unseen = 0
 
     def lines(self) -> Iterator[str]:
-        for depth, text in self._lines:
-            yield ("> " if depth else "") + " ".join(text.split())
+        for depth, texts in self._lines:
+            yield ("> " if depth else "") + " ".join(html.unescape("".join(texts)).split())
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._unseen += tag in self._UNSEEN
-        self._quoted += tag == "blockquote"
-        if tag in self._BREAKS:
-            self._lines.append((self._quoted, ""))
+    def take(self, piece: re.Match[str]) -> None:
+        tag = None if piece["tag"] is None else _TAG.match(piece["tag"])
+        if tag is not None:
+            self._tag(tag["name"].lower(), -1 if tag["end"] else 1)
+        elif piece["text"] is not None and not self._unseen:
+            self._lines[-1][1].append(piece["text"])
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self._BREAKS:
-            self._lines.append((self._quoted, ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._unseen = max(self._unseen - (tag in self._UNSEEN), 0)
-        self._quoted = max(self._quoted - (tag == "blockquote"), 0)
-        if tag in self._BREAKS:
-            self._lines.append((self._quoted, ""))
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            depth, text = self._lines[-1]
-            self._lines[-1] = (depth, text + data)
+    def _tag(self, name: str, step: int) -> None:
+        self._unseen = max(self._unseen + step * (name in _UNSEEN), 0)
+        self._quoted = max(self._quoted + step * (name == "blockquote"), 0)
+        if name in _BREAKS:
+            self._lines.append((self._quoted, []))

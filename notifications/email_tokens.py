@@ -5,11 +5,17 @@ lower case because mail servers may fold addresses. Whoever has not had the mail
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 SIGNED = 16
 """Hex digits of the signature: 64 bits, and with the rest still under the 64 characters of a local part."""
+
+MOST_TOKENS = 20
+"""Each costs a look into the database, and anybody may write as many as they like."""
+_READ = 64 * 1024
+"""So far tokens are looked for: the search takes seconds for 10 MB, and everybody waits for it."""
 
 Sign = Callable[[str], str]
 """From a message id to its signature, SIGNED hex digits."""
@@ -60,14 +66,22 @@ class MailAddresses:
 
 
 def tokens_in(text: str) -> tuple[MailToken, ...]:
-    """Every token in this text, in order, each once."""
+    """The first tokens in this text, in order, each once."""
     found = (
         MailToken(each["incident"].upper(), each["code"].upper(), each["signature"].lower())
-        for each in _TOKEN.finditer(text)
+        for each in _TOKEN.finditer(text, 0, _READ)
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(islice(_each_once(found), MOST_TOKENS))
+
+
+def _each_once(tokens: Iterable[MailToken]) -> Iterator[MailToken]:
+    seen: set[MailToken] = set()
+    for token in tokens:
+        if token not in seen:
+            seen.add(token)
+            yield token
 
 
 def is_return_path(address: str) -> bool:
     """Whether only bounces are expected at this address of ours."""
-    return _RETURNED.search(address) is not None
+    return _RETURNED.search(address, 0, _READ) is not None

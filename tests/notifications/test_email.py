@@ -318,6 +318,15 @@ async def test_what_a_server_says_and_when_decides_what_may_be_assumed(
     assert script.heard.count("DATA") <= 1, "the channel never repeats by itself"
 
 
+async def test_of_what_a_server_says_only_its_codes_are_kept(connected: Connected):
+    _, channel = connected({"RCPT": "550 5.1.1 User ana.ruiz does not exist"})
+
+    with pytest.raises(Undeliverable) as error:
+        await channel.send(page())
+
+    assert str(error.value) == "The mail server refuses this address or mail: 550 5.1.1."
+
+
 async def test_refused_credentials_are_named(connected: Connected):
     _, channel = connected({"AUTH": "535 5.7.8 no"})
 
