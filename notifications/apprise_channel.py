@@ -2,6 +2,9 @@
 
 import asyncio
 import concurrent.futures
+import logging
+import queue
+import threading
 import warnings
 from collections.abc import Mapping
 
@@ -13,6 +16,54 @@ from notifications.channel import Message, Sent
 from notifications.connections import TOTAL_SECONDS
 
 _AT_ONCE = 16
+# Its own log writes an address that it cannot read, and these addresses are secrets. Our errors say what matters.
+_LOG = logging.getLogger("apprise")
+_LOG.setLevel(logging.CRITICAL + 1)
+_LOG.propagate = False
+_Handed = tuple[concurrent.futures.Future[bool | None], str, str, str]
+
+
+class _Threads:
+    """Up to so many daemon threads that hand messages over.
+
+    Not a pool of the library's: Python waits for its threads at the end of the process, and one service that hangs
+    would keep the engine from ending.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._waiting: queue.SimpleQueue[_Handed | None] = queue.SimpleQueue()
+        self._started = 0
+
+    def submit(self, url: str, title: str, body: str) -> concurrent.futures.Future[bool | None]:
+        """Called by one thread only. A future that is cancelled before its turn is not handed over."""
+        future: concurrent.futures.Future[bool | None] = concurrent.futures.Future()
+        self._waiting.put((future, url, title, body))
+        if self._started < self._at_once:  # never fewer: who is idle cannot be known without a race
+            self._started += 1
+            threading.Thread(target=self._work, name=f"apprise-{self._started}", daemon=True).start()
+        return future
+
+    def end(self) -> None:
+        """Whatever has not had its turn is dropped; threads that are free end now, the others when they are done."""
+        while True:
+            try:
+                left = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if left is not None:
+                left[0].cancel()
+        for _ in range(self._started):
+            self._waiting.put(None)
+
+    def _work(self) -> None:
+        while (handed := self._waiting.get()) is not None:
+            future, url, title, body = handed
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(_notify(url, title, body))
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+                    future.set_exception(error)
 
 
 class AppriseChannel:
@@ -29,7 +80,7 @@ class AppriseChannel:
         self._timeout_seconds = timeout_seconds
         # Apprise's asynchronous interface runs its blocking plugins in the loop's shared threads. Ours are our own: a
         # service that hangs must not take those of the storage.
-        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+        self._threads: _Threads | None = None
 
     async def send(self, message: Message) -> Sent:
         """See Channel.send. Apprise says only yes or no: a no counts as refused for now.
@@ -39,7 +90,7 @@ class AppriseChannel:
         """
         url = self._url(message.to)
         title, body = _parts(message)
-        handed_over = self._pool().submit(_notify, url, title, body)
+        handed_over = self._pool().submit(url, title, body)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 taken = await asyncio.wrap_future(handed_over)
@@ -63,10 +114,10 @@ class AppriseChannel:
         """Nothing: what was handed over stays where it is."""
 
     async def close(self) -> None:
-        """Does not wait for services that hang: their threads end by the plugins' own time-outs."""
-        pool, self._threads = self._threads, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        """Does not wait for services that hang: their threads end by the plugins' time-outs, or with us."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.end()
 
     def _url(self, name: str) -> str:
         url = self._urls.get(key_of(name))
@@ -74,9 +125,9 @@ class AppriseChannel:
             raise Undeliverable(f"{_variable(name)} is not set, so that {name} leads nowhere.")
         return url
 
-    def _pool(self) -> concurrent.futures.ThreadPoolExecutor:
+    def _pool(self) -> _Threads:
         if self._threads is None:
-            self._threads = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="apprise")
+            self._threads = _Threads(_AT_ONCE)
         return self._threads
 
 

@@ -1,6 +1,9 @@
 """Apprise's own client against a recorder: its json:// plugin is a real program that we did not write."""
 
 import asyncio
+import logging
+import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -127,3 +130,59 @@ async def test_services_that_hang_do_not_take_the_threads_of_others(page, hangin
     kinds = {type(each) for each in outcomes}
     assert kinds == {OutcomeUnknown, ProviderUnavailable}, "those that never got a thread have certainly not left"
     await built.close()
+
+
+async def test_the_process_ends_although_a_service_hangs(hanging):
+    program = (
+        "import asyncio\n"
+        "from notifications.apprise_channel import AppriseChannel\n"
+        "from notifications.channel import Message\n"
+        "async def main():\n"
+        f"    channel = AppriseChannel({{'a': {address(hanging.url)!r}}}, timeout_seconds=0.5)\n"
+        "    try:\n"
+        "        await channel.send(Message('m', 'INC-1', 'page', 'a', 'x', 'en', 'c', None))\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__)\n"
+        "    await channel.close()\n"
+        "    print('closed', flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    running = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert running.stdout is not None
+    assert (await running.stdout.readline()).strip() == b"OutcomeUnknown"
+    assert (await running.stdout.readline()).strip() == b"closed"
+
+    assert await asyncio.wait_for(running.wait(), 2) == 0
+
+
+async def test_a_thread_ends_when_its_channel_is_closed(page, recorder):
+    built = AppriseChannel({"team_telegram": address(recorder.url)}, timeout_seconds=5)
+    await built.send(page)
+    await built.close()
+    async with asyncio.timeout(2):
+        while any(each.name.startswith("apprise-") for each in threading.enumerate()):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tgram://123456789:SECRETTOKEN/",
+        "nosuch://user:SECRET@h/SECRET",
+        "json://user:SECRET@127.0.0.1:1/SECRET?x=SECRET",
+        "slack://SECRET",
+        "SECRET",
+    ],
+)
+async def test_no_log_ever_holds_an_address(page, url, caplog, capfd):
+    logger = logging.getLogger("apprise")
+    logger.addHandler(caplog.handler)
+    caplog.set_level(logging.DEBUG)
+    built = AppriseChannel({"team_telegram": url}, timeout_seconds=5)
+
+    with pytest.raises((ProviderUnavailable, Undeliverable)) as refused:
+        await built.send(page)
+
+    await built.close()
+    logger.removeHandler(caplog.handler)
+    assert "SECRET" not in caplog.text + str(refused.value) + "".join(capfd.readouterr())
