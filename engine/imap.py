@@ -8,14 +8,12 @@ import asyncio
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from imapclient import SEEN, IMAPClient, SocketTimeout  # type: ignore[import-untyped]
-from imapclient.exceptions import IMAPClientError  # type: ignore[import-untyped]
 
-from incidents.errors import TocsinError
 from notifications.email_account import EmailAccount
-from storage.database import DatabaseError
 
 log = logging.getLogger("tocsin.mail")
 
@@ -29,12 +27,14 @@ TAKE_WITHIN = 30.0
 LONGEST_PAUSE = 30.0
 TROUBLE_AFTER = 3
 """Failures in a row before anybody is told."""
+TOLD_AGAIN_AFTER = 3600.0
+"""Whoever is told decides how often people hear of it, which is once a day."""
 STOP_WITHIN = 3.0
 _TIMEOUT = SocketTimeout(connect=5, read=20)
 
 
 class _NotTaken(Exception):
-    """Try again later."""
+    """One mail that cannot be had now. Try again later."""
 
 
 Take = Callable[[bytes, Sequence[str], str | None], Awaitable[None]]
@@ -51,6 +51,9 @@ class ImapPoller:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failures = 0
+        self._told_at: float | None = None
+        self._later: dict[int, tuple[int, float]] = {}
+        """Mails that could not be kept, by their number: how often they were tried, and when they are again."""
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -71,8 +74,7 @@ class ImapPoller:
             try:
                 with self._connected() as client:
                     self._read(client)
-            except (IMAPClientError, OSError, _NotTaken) as error:
-                self._failures += 1
+            except Exception as error:  # noqa: BLE001 - servers answer what they like; the thread must outlive it
                 self._fails(error)
                 self._stopping.wait(min(2.0 ** (self._failures - 1), LONGEST_PAUSE))
 
@@ -103,33 +105,57 @@ class ImapPoller:
         mark, new = (TAKEN, ["UNKEYWORD", TAKEN.decode()]) if keeps_keywords else (SEEN, ["UNSEEN"])
         idles = client.has_capability("IDLE")
         log.info("mail is read by IMAP folder=%s", self._account.imap_folder)
+        self._later.clear()  # other numbers, perhaps
         while not self._stopping.is_set():
-            found = client.search(new)
-            taken = [number for number in found[:AT_ONCE] if self._one(client, number, mark)]
-            if len(taken) < len(found[:AT_ONCE]) and not self._stopping.is_set():
-                raise _NotTaken("a mail could not be kept; it is read again")
-            self._failures = 0
-            if len(found) <= AT_ONCE:
-                self._wait(client, idles=idles)
+            ready = self._ready(client.search(new))
+            for number in ready[:AT_ONCE]:
+                self._one(client, number, mark)
+            if not self._later:
+                self._failures = 0
+            elif ready and not self._stopping.is_set():
+                self._fails(_NotTaken(f"{len(self._later)} mails could not be kept; they are read again"))
+            if len(ready) <= AT_ONCE:
+                self._wait(client, idles=idles and not self._later)
 
-    def _one(self, client: IMAPClient, number: int, mark: bytes) -> bool:
+    def _ready(self, found: Sequence[int]) -> list[int]:
+        """What is to be taken now: new mail first, then what failed and waits no longer."""
+        self._later = {number: self._later[number] for number in found if number in self._later}
+        now = time.monotonic()
+        again = [number for number, (_, at) in self._later.items() if at <= now]
+        return [*(number for number in found if number not in self._later), *again]
+
+    def _one(self, client: IMAPClient, number: int, mark: bytes) -> None:
         """Take one mail and mark it. One that cannot be kept now stays as it is, and holds up no other."""
         if self._stopping.is_set():
-            return False
-        size = client.fetch([number], ["RFC822.SIZE"]).get(number, {}).get(b"RFC822.SIZE", 0)
-        content = None
-        if size <= MOST_BYTES:
-            content = client.fetch([number], ["BODY.PEEK[]"]).get(number, {}).get(b"BODY[]")
-        else:
-            log.warning("mail passed over: it has %d bytes", size)
+            return
         try:
-            if content is not None:  # None: somebody has deleted it meanwhile
-                self._in_loop(self._take(content, (), None))
-        except Exception:
-            log.exception("mail not taken, to be read again")
-            return False
+            content = self._fetched(client, number)
+            if content is not None:
+                self._hand_over(content)
+        except _NotTaken as error:
+            tries = self._later.get(number, (0, 0.0))[0] + 1
+            self._later[number] = (tries, time.monotonic() + min(2.0 ** (min(tries, 10) - 1), LONGEST_PAUSE))
+            log.warning("mail not taken, to be read again error=%s", error)
+            return
         client.add_flags([number], [mark], silent=True)
-        return True
+        self._later.pop(number, None)
+
+    def _fetched(self, client: IMAPClient, number: int) -> bytes | None:
+        """None when it is too long, or somebody has deleted it meanwhile."""
+        size = client.fetch([number], ["RFC822.SIZE"]).get(number, {}).get(b"RFC822.SIZE", 0)
+        if not isinstance(size, int):
+            raise _NotTaken("the server gives a size that is no number")
+        if size > MOST_BYTES:
+            log.warning("mail passed over: it has %d bytes", size)
+            return None
+        content = client.fetch([number], ["BODY.PEEK[]"]).get(number, {}).get(b"BODY[]")
+        return content if isinstance(content, bytes) else None
+
+    def _hand_over(self, content: bytes) -> None:
+        try:
+            self._in_loop(self._take(content, (), None))
+        except Exception as error:
+            raise _NotTaken(type(error).__name__) from error
 
     def _wait(self, client: IMAPClient, *, idles: bool) -> None:
         if not idles:
@@ -145,12 +171,16 @@ class ImapPoller:
             client.idle_done()
 
     def _fails(self, error: Exception) -> None:
-        log.warning("mail cannot be read by IMAP failures=%d error=%s", self._failures, error)
-        if self._failures == TROUBLE_AFTER:
-            try:
-                self._in_loop(self._trouble(f"the mailbox cannot be read: {error}"))
-            except (TocsinError, DatabaseError, TimeoutError) as unheard:
-                log.error("operators could not be told error=%s", unheard)
+        self._failures += 1
+        log.warning("mail cannot be read by IMAP failures=%d error=%s: %s", self._failures, type(error).__name__, error)
+        now = time.monotonic()
+        if self._failures < TROUBLE_AFTER or (self._told_at is not None and now < self._told_at + TOLD_AGAIN_AFTER):
+            return
+        try:
+            self._in_loop(self._trouble(f"the mailbox cannot be read: {error}"))
+            self._told_at = now
+        except Exception as unheard:  # noqa: BLE001 - whatever it is, the mailbox is read again
+            log.error("operators could not be told error=%s", type(unheard).__name__)
 
     def _in_loop(self, work: Awaitable[None]) -> None:
         async def run() -> None:
