@@ -6,6 +6,7 @@ What could not be kept is refused for now (451), and the mail server brings it a
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
@@ -19,6 +20,8 @@ logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 MOST_BYTES = 10 * 1024 * 1024
 IDLE_SECONDS = 60.0
+MOST_AT_ONCE = 20
+"""Connections: each may hold a mail of MOST_BYTES. A mail server that is refused comes again."""
 
 Take = Callable[[bytes, Sequence[str], str | None], Awaitable[None]]
 
@@ -32,6 +35,7 @@ class LmtpServer:
         self._name = from_address.rpartition("@")[2]
         self._handler = _Handler(take)
         self._server: asyncio.Server | None = None
+        self._open: set[LMTP] = set()
 
     async def start(self) -> None:
         """Raises OSError when the port is taken."""
@@ -45,7 +49,8 @@ class LmtpServer:
             server.close()
 
     def _connection(self) -> LMTP:
-        return LMTP(
+        return _Connection(
+            self._open,
             self._handler,
             data_size_limit=MOST_BYTES,
             enable_SMTPUTF8=True,
@@ -55,6 +60,36 @@ class LmtpServer:
             timeout=IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
         )
+
+
+class _Connection(LMTP):
+    """One of a limited number; the others are told to come again (421, RFC 5321, section 3.8)."""
+
+    def __init__(self, others: set[LMTP], *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._others = others
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if len(self._others) >= MOST_AT_ONCE and isinstance(transport, asyncio.WriteTransport):
+            log.warning("connection by LMTP refused: there are %d", len(self._others))
+            transport.write(b"421 4.3.2 Too many connections. Come again.\r\n")
+            transport.close()
+            return
+        self._others.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self._others:
+            self._others.discard(self)
+            super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        """What a refused client says meanwhile is not heard."""
+        if self in self._others:
+            super().data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return super().eof_received() if self in self._others else None
 
 
 class _Handler:
