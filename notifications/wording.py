@@ -536,6 +536,17 @@ def address_is_proven(reader: Reader) -> str:
     return _choose(reader.language, "Thank you: Tocsin reaches you here.", "Gracias: Tocsin le localiza aquí.")
 
 
+def other_address_is_proven(reader: Reader, owner: str, channel: str, address: str) -> str:
+    """To somebody who said a code that went elsewhere: whose address it has proven, of which they see the end."""
+    return _choose(
+        reader.language,
+        f"Thank you: the code proves that Tocsin reaches {owner} by {channel} at the address ending in {address[-4:]}. "
+        "It says nothing about yours.",
+        f"Gracias: el código prueba que Tocsin localiza a {owner} por {channel} en la que termina en {address[-4:]}. "
+        "No dice nada de la suya.",
+    )
+
+
 def number_is_back(reader: Reader) -> str:
     return _choose(
         reader.language, "This number gets pages from Tocsin again.", "Este número vuelve a recibir avisos de Tocsin."

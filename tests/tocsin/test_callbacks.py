@@ -321,6 +321,18 @@ async def test_a_code_that_came_by_sms_proves_the_number_when_it_is_written_back
     assert "no code" in (await writes(OTHER, "123456") or "")
 
 
+async def test_who_says_a_code_that_went_to_somebody_else_is_not_told_that_they_are_reached(engine, writes):
+    now = engine.clock.now().timestamp()
+    await engine.database.write(lambda tx: numbers.ask_for_proof(tx, "sms", DUTY, "ana", "123456", now))
+
+    said = await writes(OTHER, "123456") or ""
+
+    assert "Tocsin reaches Ana by sms at the address ending in 0101. It says nothing about yours." in said
+    today = engine.clock.now().date()
+    assert engine.directory.is_proven(engine.known_contact("ana").channels[0], today)
+    assert not engine.directory.is_proven(engine.known_contact("dora").channels[0], today)
+
+
 async def test_thanks_after_word_of_tocsins_own_trouble_are_not_understood_and_break_nothing(engine, writes):
     await engine.page_operators("disk", "the disk is full.")
     await engine.test_page("ana", "sms")

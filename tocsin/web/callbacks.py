@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs, unquote
 
+from contacts.addresses import ChannelKind
 from contacts.directory import Contact
+from engine.briefing import name_of
 from engine.compose import reader_of
 from engine.services import Engine
 from engine.verification import VERIFY
@@ -28,6 +30,7 @@ from notifications.wording import (
     nothing_to_answer,
     number_is_back,
     number_is_out,
+    other_address_is_proven,
 )
 from storage import codes
 from storage.outbox import OutboxRow
@@ -207,11 +210,14 @@ class _Twilio:
         return self._twiml.ask_for_proof(row.text, language, self._action(row), attempt=again)
 
     async def _proof(self, code: str, sender: str, reader: Reader) -> str:
+        """A code proves the address that it was sent to, which need not be the one that it comes from."""
         try:
-            await self._engine.verification.confirm(code, sender)
+            channel, address, owner = await self._engine.verification.confirm(code, sender)
         except CommandRefused as error:
             return str(error)
-        return address_is_proven(reader)
+        if (channel, address) == (ChannelKind.SMS, sender):
+            return address_is_proven(reader)
+        return other_address_is_proven(reader, name_of(owner, self._engine.directory), channel, address)
 
     def _who_answers(self, sender: str, row: OutboxRow | None) -> Contact | None:
         """Whom the page was for: two people may share a duty telephone. Not somebody who has given it back since."""
