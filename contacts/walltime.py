@@ -98,6 +98,7 @@ def wall(text: str, where: ZoneInfo, clock: str = "00:00") -> datetime:
     return datetime.combine(day, time.fromisoformat(written or clock))
 
 
+@lru_cache(1 << 14)
 def begins(text: str, where: ZoneInfo) -> datetime:
     """The moment that a LocalMoment names; a day without a time begins at midnight."""
     day, clock, fixed = _parts(text)
@@ -106,6 +107,7 @@ def begins(text: str, where: ZoneInfo) -> datetime:
     return at_clock(day, clock or "00:00", where)
 
 
+@lru_cache(1 << 14)
 def ends(text: str, where: ZoneInfo) -> datetime:
     """The same for an end: a day without a time is meant whole."""
     day, clock, fixed = _parts(text)

@@ -38,7 +38,7 @@ FAULTS = (
     Fault(
         3,
         "runbooks/reach.py",
-        "1, again_at, beat=beat, possible_duplicate=True)",
+        "1, again_at, beat=self.latest.beat, possible_duplicate=True)",
         "1, again_at, beat=beat)",
         PAGING + "test_after_an_unknown_outcome_the_same_channel_is_repeated_marked_only_when_no_other_is_left",
     ),
