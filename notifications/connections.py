@@ -7,6 +7,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from incidents.errors import NotificationError, OutcomeUnknown, ProviderUnavailable
+from notifications.networks import OutsideResolver
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 7.0
@@ -19,12 +20,17 @@ _NEVER_LEFT = (
 )
 
 
-def open_session(base_url: str, total: float = TOTAL_SECONDS) -> aiohttp.ClientSession:
-    """A session for one provider. Needs a running event loop; whoever opens it closes it."""
+def open_session(base_url: str, total: float = TOTAL_SECONDS, *, outside_only: bool = False) -> aiohttp.ClientSession:
+    """A session for one provider. Needs a running event loop; whoever opens it closes it.
+
+    `outside_only`: its name must lead to the internet. Behind a proxy it is the proxy that finds the name.
+    """
+    proxy = proxy_for(base_url)
+    resolver = OutsideResolver() if outside_only and proxy is None else None
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_POOLED),
+        connector=aiohttp.TCPConnector(limit=_POOLED, resolver=resolver),
         timeout=aiohttp.ClientTimeout(total=total, connect=CONNECT_SECONDS),
-        proxy=proxy_for(base_url),
+        proxy=proxy,
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 

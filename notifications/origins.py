@@ -31,8 +31,10 @@ class Answered:
 class Origins:
     """Opens what it needs; `close` gives everything back, and a later post opens anew."""
 
-    def __init__(self, timeout_seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(self, timeout_seconds: float = TOTAL_SECONDS, *, outside_only: bool = False) -> None:
+        """`outside_only`: no name may lead to a network of our own."""
         self._timeout_seconds = timeout_seconds
+        self._outside_only = outside_only
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], provider: str) -> Answered:
@@ -62,5 +64,5 @@ class Origins:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._sessions:
-            self._sessions[origin] = open_session(origin, self._timeout_seconds)
+            self._sessions[origin] = open_session(origin, self._timeout_seconds, outside_only=self._outside_only)
         return self._sessions[origin]

@@ -3,12 +3,18 @@
 import base64
 import binascii
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 LONGEST_ENDPOINT = 1000
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_INTERNAL = (
+    ".localhost", ".localdomain", ".local", ".internal", ".intranet", ".private", ".corp", ".home", ".lan", ".arpa",
+)  # fmt: skip
+"""Names of networks of one's own: RFC 6762 (with its appendix G), RFC 8375, and ICANN's .internal."""
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _POINT, _SECRET = 65, 16  # https://www.rfc-editor.org/rfc/rfc8291#section-3.1 and 3.2: bytes
 
 
@@ -57,16 +63,15 @@ def what_is_wrong(subscription: Subscription, *, loopback: bool = False) -> str 
 
 def _is_public(parts: SplitResult) -> bool:
     """An https address by name; a bare name without a dot would be a neighbour's."""
-    host = parts.hostname or ""
+    host = (parts.hostname or "").rstrip(".")
     if parts.scheme != "https" or parts.username is not None or "." not in host.strip("."):
         return False
-    if host.rstrip(".").endswith((".localhost", ".local", ".internal")):
-        return False
-    return not _is_number(host)
+    return not (host.endswith(_INTERNAL) or _is_number(host))
 
 
 def _is_number(host: str) -> bool:
-    if host.rstrip(".").rpartition(".")[2].isdigit():  # also 127.1, which ipaddress does not read but resolvers do
+    """Whether a resolver would read this as an address and not as a name: also 127.1 and 10.0.0.0xa."""
+    if _NUMBER.fullmatch(host.rpartition(".")[2]):
         return True
     try:
         ipaddress.ip_address(host)

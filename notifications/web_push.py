@@ -94,7 +94,7 @@ class WebPushChannel:
         self._subscriptions = subscriptions
         self._now = now
         self._public_url = public_url
-        self._origins = Origins(timeout_seconds)
+        self._origins = Origins(timeout_seconds, outside_only=not loopback)
         pem, public_pem = _pems(key)
         self._crypt = WebPush(private_key=pem, public_key=public_pem, subscriber="unused", ttl=TTL_SECONDS)
 
