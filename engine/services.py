@@ -71,9 +71,9 @@ class EngineConfig:
     plan: Path
     url: str
     public_url: str | None = None
-    api_token: str | None = None
-    secret_key: str | None = None
-    heartbeat_url: str | None = None
+    api_token: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    heartbeat_url: str | None = field(default=None, repr=False)
     channels: ChannelSettings = field(default_factory=ChannelSettings)
     fault: str | None = None
 
