@@ -19,7 +19,7 @@ class TwilioSettings:
 
     name: str
     account_sid: str
-    auth_tokens: tuple[str, ...]
+    auth_tokens: tuple[str, ...] = field(repr=False)
     sender: str
     base_url: str | None = None
 
@@ -31,27 +31,27 @@ class ChannelSettings:
     public_url: str | None = None
     """Where providers reach us; without it no receipt and no reply can arrive."""
     twilio_account_sid: str | None = None
-    twilio_auth_tokens: tuple[str, ...] = ()
+    twilio_auth_tokens: tuple[str, ...] = field(default=(), repr=False)
     """The first signs our requests; all of them are accepted on callbacks, so that a token can be rotated."""
     twilio_from: str | None = None
     """E.164 of the number that sends SMS and calls."""
     twilio_base_url: str | None = None
     other_twilios: tuple[TwilioSettings, ...] = ()
-    slack_bot_token: str | None = None
-    slack_app_token: str | None = None
+    slack_bot_token: str | None = field(default=None, repr=False)
+    slack_app_token: str | None = field(default=None, repr=False)
     """For Socket Mode; with it answers come back without a public URL."""
-    slack_signing_secret: str | None = None
+    slack_signing_secret: str | None = field(default=None, repr=False)
     slack_base_url: str | None = None
     push_subject: str | None = None
     """Whom a push service writes to when our messages make trouble: `mailto:` or https."""
-    push_key: str | None = None
+    push_key: str | None = field(default=None, repr=False)
     """Our private key towards push services, 32 bytes in base64url."""
     push_loopback: bool = False
     """Whether a push service may be on this machine; for tests."""
-    webhook_keys: tuple[bytes, ...] = ()
+    webhook_keys: tuple[bytes, ...] = field(default=(), repr=False)
     """All of them sign, so that a secret can be rotated."""
-    apprise_urls: Mapping[str, str] = field(default_factory=dict)
-    email: EmailAccount | None = None
+    apprise_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    email: EmailAccount | None = field(default=None, repr=False)
 
     @property
     def has_twilio(self) -> bool:

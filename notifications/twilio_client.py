@@ -3,7 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import getLogger
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -39,7 +39,7 @@ class TwilioAccount:
     """How to reach an account. `public_url` is where its callbacks find us; without it there are none."""
 
     account_sid: str
-    auth_token: str
+    auth_token: str = field(repr=False)
     base_url: str = BASE_URL
     public_url: str | None = None
     timeout_seconds: float = TOTAL_SECONDS

@@ -93,8 +93,9 @@ def _home(path: Path) -> Iterator[Finding]:
             yield _fail("home", f"{path} is open to {open_to}: chmod 700 {path}")
         else:
             yield _ok("home", f"{path} is ours alone.")
-        for name in ("token", "secret"):
-            secret = path / name
+        home = Home(path)
+        private = (home.token_file, home.secret_file, home.push_key_file, *sorted(path.glob(f"{home.database.name}*")))
+        for secret in private:
             if secret.exists() and (open_to := _open_to_others(secret)):
                 yield _fail("home", f"{secret} can be read by {open_to}: chmod 600 {secret}")
     free = shutil.disk_usage(path).free

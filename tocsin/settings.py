@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from incidents.errors import TocsinError
 from notifications.channels import ChannelSettings
@@ -159,7 +159,8 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = None
     secret_key: SecretStr | None = None
     live_runs: Annotated[int, Field(ge=1, le=10_000)] = 200
-    heartbeat_url: Url | None = None
+    heartbeat_url: Annotated[Url | None, Field(repr=False)] = None
+    """Whoever has it can say in our name that all is well."""
     fault: str | None = None
     """For tests only: see engine/faults.py."""
     twilio: TwilioSettings = TwilioSettings()
@@ -215,3 +216,13 @@ def load_settings(**overrides: object) -> Settings:
             for problem in error.errors()
         ]
         raise SettingsInvalid("\n".join(problems)) from error
+    except SettingsError as error:
+        # Not chained, and not in its words: behind it stands the value.
+        named = _FIELD.search(str(error))
+        variable = f"TOCSIN_{named[1].upper()}" if named else "A TOCSIN_* variable"
+        raise SettingsInvalid(
+            f"{variable} has parts of its own: set {variable}__NAME=... for each, not {variable} itself."
+        ) from None
+
+
+_FIELD = re.compile(r'field "(\w+)"')

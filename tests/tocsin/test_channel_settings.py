@@ -1,10 +1,12 @@
 """The variables of browser push, webhooks and Apprise, as a person sets them."""
 
 import base64
+import traceback
 
 import pytest
 
 from tocsin.settings import SettingsInvalid, load_settings
+from tocsin.web.server import config_from
 
 SECRET = base64.b64encode(b"twenty-four bytes of it!").decode()
 
@@ -67,3 +69,41 @@ def test_a_value_that_cannot_be_used_names_its_variable_and_not_itself(variables
     with pytest.raises(SettingsInvalid, match=f"TOCSIN_{variable}") as refused:
         variables(**{variable: value})
     assert "SECRET" not in variable or value not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", ["APPRISE", "TWILIO", "TWILIO_ACCOUNTS", "EMAIL", "SLACK"])
+def test_a_variable_that_has_parts_and_is_set_as_a_whole_is_named_in_a_sentence(variables, variable):
+    with pytest.raises(SettingsInvalid, match=f"^TOCSIN_{variable} has parts of its own") as refused:
+        variables(**{variable: "tgram://" + SECRET})
+
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+def test_no_secret_is_in_what_a_trace_or_a_log_shows_of_the_settings(monkeypatch):
+    named = {
+        "TWILIO__AUTH_TOKEN": "SECRET-1",
+        "TWILIO_ACCOUNTS__B__AUTH_TOKEN": "SECRET-2",
+        "TWILIO_ACCOUNTS__B__ACCOUNT_SID": "AC",
+        "TWILIO_ACCOUNTS__B__FROM_NUMBER": "+12025550100",
+        "SLACK__BOT_TOKEN": "SECRET-3",
+        "SLACK__APP_TOKEN": "SECRET-4",
+        "SLACK__SIGNING_SECRET": "SECRET-5",
+        "PUSH__PRIVATE_KEY": "SECRET" + "6" * 37,
+        "WEBHOOK__SECRET": "SECRET-7-and-some-more",
+        "APPRISE__X": "tgram://SECRET-8",
+        "API_TOKEN": "SECRET-9",
+        "SECRET_KEY": "SECRET-10",
+        "HEARTBEAT_URL": "https://hc.example/SECRET-11",
+        "EMAIL__FROM_ADDRESS": "a@b.example",
+        "EMAIL__SMTP_HOST": "h",
+        "EMAIL__SMTP_PASSWORD": "SECRET-12",
+        "PLAN": "/x",
+    }
+    for name, value in named.items():
+        monkeypatch.setenv(f"TOCSIN_{name}", value)
+    settings = load_settings()
+    config = config_from(settings)
+
+    assert config.channels.apprise_urls == {"x": "tgram://SECRET-8"}
+    for shown in (settings, config, config.channels, config.channels.twilios):
+        assert "SECRET" not in repr(shown)

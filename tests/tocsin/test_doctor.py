@@ -235,3 +235,15 @@ def test_slack_with_a_public_address_wants_one_of_its_secrets():
 def test_what_hears_or_never_could_is_not_warned_of():
     assert deaf(ChannelKind.APPRISE) == []
     assert deaf_lines({ChannelKind.SMS: True}, ChannelSettings(), None) == []
+
+
+@pytest.mark.parametrize("name", ["token", "secret", "push-key", "tocsin.db", "tocsin.db-wal"])
+def test_what_others_could_read_in_the_home_is_named(doctor, tmp_path, name):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / name).touch(mode=0o600)
+    (home / name).chmod(0o644)
+
+    assert f"fail: {home / name} can be read by everybody: chmod 600 {home / name}" in doctor("home")
+    (home / name).chmod(0o600)
+    assert not [line for line in doctor("home") if line.startswith("fail")]

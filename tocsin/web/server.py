@@ -1,6 +1,7 @@
 """`tocsin engine`: one process that hears, decides and pages. Ready to page before it answers /readyz with 200."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -13,7 +14,7 @@ import uvicorn
 
 from contacts.addresses import ChannelKind
 from engine.clock import SystemClock
-from engine.home import HomeUnusable
+from engine.home import Home, HomeUnusable
 from engine.services import Engine, EngineConfig
 from incidents.errors import PlanInvalid, TocsinError
 from notifications.channels import ChannelSettings
@@ -49,12 +50,15 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("httpx", "alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Whatever we write is for our eyes alone: the database knows everybody's telephone and what went wrong.
+    os.umask(0o077)
     # Threads take turns often: a page must not wait 5 ms for another's slice.
     sys.setswitchinterval(0.0001)
     try:
         listener = _listen(settings.host, settings.port)
         engine = Engine(config_from(settings), SystemClock(), sys.stdout)
         engine.prepare()
+        _for_us_alone(engine.home)
     except PlanInvalid as error:
         sys.stderr.write(f"The plan cannot be used:\n{error}\n")
         return PLAN_WRONG
@@ -77,6 +81,13 @@ def serve(settings: Settings) -> int:
     )
     with asyncio.Runner(loop_factory=uvicorn_config.get_loop_factory()) as runner:
         return runner.run(_run(engine, uvicorn_config, listener))
+
+
+def _for_us_alone(home: Home) -> None:
+    """A database that an older Tocsin, or a copy put back, has left open to others; -wal and -shm hold parts of it."""
+    for path in home.path.glob(f"{home.database.name}*"):
+        with contextlib.suppress(OSError):
+            path.chmod(0o600)
 
 
 class _Server(uvicorn.Server):
