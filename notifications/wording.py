@@ -624,16 +624,6 @@ def not_understood_by_mail(reader: Reader, *, asked: bool = False) -> str:
     return f"{say} {one_word_by_mail(reader, asked=asked)}"
 
 
-def in_no_thread(incident: str, reader: Reader) -> str:
-    """The reply to a mail that answers none of ours and names no incident; `incident` is the last one of its sender."""
-    number = incident_number(incident)
-    return _choose(
-        reader.language,
-        f"Which incident? Nothing was changed. Reply to its page, or write its number first: {number} take.",
-        f"¿Qué incidente? No se ha cambiado nada. Responda a su aviso, o escriba antes su número: {number} tomo.",
-    )
-
-
 def no_such_code(reader: Reader, code: int) -> str:
     return _choose(
         reader.language,

