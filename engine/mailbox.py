@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from contacts.addresses import ChannelKind
 from contacts.directory import Contact, Directory
+from engine.briefing import name_of
 from engine.clock import Clock
 from engine.compose import NOTICE_PRIORITY, digest, reader_of
 from engine.numbers import Numbers
@@ -38,6 +39,7 @@ from notifications.wording import (
     message_code,
     not_understood_by_mail,
     nothing_to_answer,
+    other_address_is_proven,
 )
 from storage import outbox
 from storage.database import Database, Tx
@@ -294,10 +296,14 @@ class _Correspondence:
         """They write back the code that shows that we reach them."""
         about = TRIAL if self._row is None else self._row.incident_id
         try:
-            await self._engine.verification.confirm(code, self._contact.id)
+            channel, address, owner = await self._engine.verification.confirm(code, self._contact.id)
         except CommandRefused as error:
             return await self._tell(str(error), about, MOST_UNCLEAR, "unclear")
-        return await self._tell(address_is_proven(reader_of(self._contact)), about)
+        reader = reader_of(self._contact)
+        if (channel, address) == (ChannelKind.EMAIL, self._address):
+            return await self._tell(address_is_proven(reader), about)
+        whose = name_of(owner, self._engine.directory)
+        return await self._tell(other_address_is_proven(reader, whose, channel, address), about)
 
     async def refuse(self, sentence: str) -> None:
         """Nothing is done. The reply carries no token of an incident: it may go to somebody who was left out of it.

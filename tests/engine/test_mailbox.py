@@ -15,7 +15,7 @@ from engine.services import Engine, EngineConfig
 from notifications.channels import ChannelSettings
 from notifications.email_account import EmailAccount
 from notifications.email_tokens import MailAddresses
-from storage import outbox
+from storage import numbers, outbox
 from storage.outbox import OutboxRow
 from tests.support.real_engine import Person, PlanFiles, rung
 
@@ -216,3 +216,20 @@ async def test_a_mail_that_cannot_be_read_is_dropped(post: Post, caplog: pytest.
 
     assert "mail dropped: it cannot be read error=RecursionError" in caplog.text
     assert post.told() == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "said"),
+    [
+        ("email", "ana@people.test", "Thank you: Tocsin reaches you here."),
+        ("sms", "+12025550101", "reaches Ana by sms at the address ending in 0101"),
+    ],
+)
+async def test_a_code_by_mail_proves_the_address_that_it_was_sent_to(post: Post, channel: str, address: str, said: str):
+    now = post.engine.clock.now().timestamp()
+    await post.engine.database.write(lambda tx: numbers.ask_for_proof(tx, channel, address, "ana", "123456", now))
+
+    await post.comes("123456", results=PASSED)
+
+    (told,) = post.told()
+    assert said in told.text
