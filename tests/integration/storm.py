@@ -93,7 +93,7 @@ class Storm:
         self._said[page.incident] = page.message_id
         number = page.incident.removeprefix("INC-")
         sid = f"SM{int(number):030d}ff"
-        form = {"MessageSid": sid, "SmsSid": sid, "From": page.to, "To": "+12025550100", "Body": f"{number}a"}
+        form = {"MessageSid": sid, "SmsSid": sid, "From": page.to, "To": "+12025550100", "Body": f"ack {number}"}
         answer = await self._carrier.insists("/twilio/sms", form)
         assert f"You have taken charge of {page.incident}." in answer.text, answer
         self.taken_at[page.incident] = time.monotonic()
