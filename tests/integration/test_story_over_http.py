@@ -239,7 +239,6 @@ async def test_answers_by_sms(engines: Engines, network: Network):
     await network.writes(engine, ana, "1a")
     await network.writes(engine, ana, " 2E ")
     await network.writes(engine, ana, "3 p\n--\nSent from my phone")
-    await network.writes(engine, ana, "STOP")
     await network.writes(engine, ana, "what is this?")
 
     assert (await is_now(engine, "acknowledged", "INC-1"))["commander"] == "ana"
@@ -266,7 +265,8 @@ async def test_an_answer_by_sms_is_told_the_truth(engines: Engines, network: Net
     at_ana, at_bob = ana.channels["sms"], bob.channels["sms"]
     assert "Not understood. Reply 1a to take it" in await reply_to(at_ana, "hello?", "SM1")
     assert "Message" not in await reply_to("+12025550199", "1a", "SM2"), "a stranger learns nothing"
-    assert "There is no incident INC-9." in await reply_to(at_ana, "9a", "SM3")
+    assert "Code 9 means nothing on this phone." in await reply_to(at_ana, "9a", "SM3")
+    assert "There is no incident INC-9." in await reply_to(at_ana, "ack 9", "SM6")
     assert "You have taken charge of INC-1." in await reply_to(at_bob, "1a", "SM4")
     version = (await engine.show())["version"]
     assert "You have taken charge of INC-1." in await reply_to(at_bob, "1a", "SM4"), "Twilio repeats itself"
