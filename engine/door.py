@@ -63,13 +63,22 @@ COVER: dict[type, timedelta] = {
     StopEscalation: timedelta(0),
     OpenStep: timedelta(seconds=5),
     AskDecision: timedelta(seconds=5),
-    AskApproval: timedelta(seconds=5),
+    AskApproval: timedelta(seconds=0.25),  # it calls people
     ExpireQuestion: timedelta(seconds=0.25),
     IssueSummary: timedelta(seconds=30),
 }
 """How long the engine leaves a due move to a live run before it makes it itself (architecture.md, sentence 6)."""
 
-CALLING = (PageContact, TellContacts, SkipRung, GiveUpOnReceipt, StartEscalation, StopEscalation, ExpireQuestion)
+CALLING = (
+    PageContact,
+    TellContacts,
+    SkipRung,
+    GiveUpOnReceipt,
+    StartEscalation,
+    AskApproval,
+    StopEscalation,
+    ExpireQuestion,
+)
 """Moves of calling people: made at once when no live run drives the incident."""
 
 MINIMUM_TO_ANSWER = timedelta(minutes=30)

@@ -91,6 +91,10 @@ DECISIONS = (
 )
 
 
+async def asked_to_approve(engine: RealEngine) -> bool:
+    return "QuestionAsked" in await engine.kinds()
+
+
 async def from_the_alert_to_the_close(engines: Engines, network: Network, prefect: str | None) -> list[dict[str, Any]]:
     """The whole way of one incident, called out to five people; gives its timeline."""
     ana, bob, cleo = person("ana", "sms"), person("bob", "voice"), person("cleo", "voice")
@@ -200,6 +204,7 @@ async def what_the_customers_get(engine: RealEngine) -> None:
     assert "rationale needs at least" in await engine.refuses("INC-1", "compensate", "dora", **short)
     proposed = await engine.does("INC-1", "compensate", "dora", **offer)
     assert "Somebody else must approve it: sofia" in proposed, "100 euros are more than dora may give"
+    await engine.eventually(lambda: asked_to_approve(engine), "the question to those who may approve")
     document = (await engine.show())["compensation"]["document"]
     assert "somebody else must" in await engine.refuses("INC-1", "approve", "dora", document=document)
     assert "authority of ana" in await engine.refuses("INC-1", "approve", "ana", document=document)
