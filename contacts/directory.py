@@ -234,6 +234,10 @@ class Directory(Frozen):
     def schedule(self, schedule_id: str) -> Schedule | None:
         return next((each for each in self.schedules if each.id == schedule_id), None)
 
+    def owner_of(self, address: str) -> Contact | None:
+        """Whose address this is, the first of those who share it."""
+        return next((each for each in self.contacts if any(channel.to == address for channel in each.channels)), None)
+
     def title_of(self, reference: str) -> str | None:
         """`Customer care lead` for `role:care`; None for a person."""
         body, _, rank = reference.partition("/")

@@ -47,6 +47,7 @@ from runbooks.moves import (
     StopEscalation,
     TellContacts,
     recorded,
+    requested,
 )
 from runbooks.next_moves import executives_of, next_moves
 from runbooks.plan import Plan
@@ -324,25 +325,13 @@ class Door:
         code = self._reply_code(tx, move, change.after.id, at)
         row = self._composer.page(change.after, move, change.plan, self._book.directory, at, code)
         change.add(
-            e.PageRequested(
-                at=at,
-                by=by,
-                message_id=row.message_id,
-                escalation=move.escalation,
-                rung=move.rung,
-                contact=move.contact,
-                contact_index=move.contact_index,
-                attempt=move.attempt,
-                channel=move.channel,
-                due_at=move.due_at,
-                possible_duplicate=move.possible_duplicate,
+            requested(
+                move,
+                row.message_id,
+                at,
+                by,
                 expects_receipt=move.channel in self._composer.receipts,
                 text_sha256=digest(row.text),
-                line=move.line,
-                provider=move.provider,
-                beat=move.beat,
-                instead_of=move.instead_of,
-                reference=move.reference,
             )
         )
         change.rows.append(row)

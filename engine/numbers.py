@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from contacts.directory import Contact, Directory
+from contacts.directory import Contact
 from engine.book import PlanBook
 from engine.clock import Clock, from_stamp
 from engine.door import Change, Door
@@ -89,12 +89,9 @@ class Numbers:
         """(address, whose, since when, because) of everything that is out."""
         known = self._database.read_now(numbers.out)
         return [
-            (address, self.owner(address), from_stamp(since), because) for address, (since, because) in known.items()
+            (address, self._book.directory.owner_of(address), from_stamp(since), because)
+            for address, (since, because) in known.items()
         ]
-
-    def owner(self, address: str) -> Contact | None:
-        directory: Directory = self._book.directory
-        return next((each for each in directory.contacts if any(ch.to == address for ch in each.channels)), None)
 
     # --- proofs ---
 

@@ -573,9 +573,7 @@ class Engine:
 
     def contact_at(self, address: str) -> Contact | None:
         """Whose address this is, as far as contacts.yaml knows."""
-        return next(
-            (each for each in self.directory.contacts if any(channel.to == address for channel in each.channels)), None
-        )
+        return self.directory.owner_of(address)
 
     # --- test pages ---
 

@@ -25,6 +25,7 @@ from runbooks.moves import (
     StopEscalation,
     TellContacts,
     recorded,
+    requested,
 )
 from runbooks.next_moves import next_moves
 from runbooks.plan import Plan
@@ -58,23 +59,7 @@ def _assumed(move: Move, at: datetime) -> Iterator[e.Event]:
     match move:
         case PageContact():
             message_id = f"{_FORECAST}.{move.key}"
-            yield e.PageRequested(
-                at=at,
-                by=by,
-                message_id=message_id,
-                escalation=move.escalation,
-                rung=move.rung,
-                contact=move.contact,
-                contact_index=move.contact_index,
-                attempt=move.attempt,
-                channel=move.channel,
-                due_at=move.due_at,
-                line=move.line,
-                provider=move.provider,
-                beat=move.beat,
-                instead_of=move.instead_of,
-                reference=move.reference,
-            )
+            yield requested(move, message_id, at, by)
             yield e.PageSent(at=at, by=by, message_id=message_id)
             yield e.PageDelivered(at=at, by=by, message_id=message_id)
         case GiveUpOnReceipt():

@@ -259,6 +259,32 @@ def kind_of(move: Move) -> str:
     return KIND[type(move)]
 
 
+def requested(
+    move: PageContact, message_id: str, at: datetime, by: str, *, expects_receipt: bool = False, text_sha256: str = ""
+) -> e.PageRequested:
+    """The event that asking for this page leaves in the log, whether it really leaves or is only assumed."""
+    return e.PageRequested(
+        at=at,
+        by=by,
+        message_id=message_id,
+        escalation=move.escalation,
+        rung=move.rung,
+        contact=move.contact,
+        contact_index=move.contact_index,
+        attempt=move.attempt,
+        channel=move.channel,
+        due_at=move.due_at,
+        possible_duplicate=move.possible_duplicate,
+        expects_receipt=expects_receipt,
+        text_sha256=text_sha256,
+        line=move.line,
+        provider=move.provider,
+        beat=move.beat,
+        instead_of=move.instead_of,
+        reference=move.reference,
+    )
+
+
 def recorded(
     move: SkipRung | StartEscalation | StopEscalation | OpenStep | AskDecision | ExpireQuestion, at: datetime, by: str
 ) -> e.Event:

@@ -15,7 +15,7 @@ from incidents.evolve import fold
 from incidents.severity import Severity
 from incidents.state import Incident
 from runbooks.ladder import ladder_moves, occasion_of
-from runbooks.moves import Move, PageContact, SkipRung, TellContacts, recorded
+from runbooks.moves import Move, PageContact, SkipRung, TellContacts, recorded, requested
 from runbooks.plan import Backoff, Ladder, Rung
 
 HORIZON = timedelta(hours=4)
@@ -192,24 +192,7 @@ def _assumed(move: Move, at: datetime, *, works: bool) -> Iterator[e.Event]:
     match move:
         case PageContact():
             message_id = move.key
-            yield e.PageRequested(
-                at=at,
-                by=_BY,
-                message_id=message_id,
-                escalation=move.escalation,
-                rung=move.rung,
-                contact=move.contact,
-                contact_index=move.contact_index,
-                attempt=move.attempt,
-                channel=move.channel,
-                due_at=move.due_at,
-                possible_duplicate=move.possible_duplicate,
-                line=move.line,
-                provider=move.provider,
-                beat=move.beat,
-                instead_of=move.instead_of,
-                reference=move.reference,
-            )
+            yield requested(move, message_id, at, _BY)
             if works:
                 yield e.PageSent(at=at, by=_BY, message_id=message_id)
                 yield e.PageDelivered(at=at, by=_BY, message_id=message_id)
