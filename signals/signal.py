@@ -1,6 +1,7 @@
 """A signal: one thing that one sender said, validated at the edge."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 Action = Literal["trigger", "acknowledge", "resolve"]
@@ -18,3 +19,5 @@ class Signal:
     labels: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     """As it came."""
+    ends_at: datetime | None = None
+    """A trigger that its sender repeats while it lasts: recovered by itself when this has passed."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from incidents.errors import TocsinError
 
-HEAD = "0003"
+HEAD = "0004"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -198,3 +198,71 @@ calendars = Table(
     Column("trouble", Text),
     Column("trouble_since", Double),
 )
+
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("brand", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("heard_at", Double, nullable=False),
+    Column("counted_at", Double, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("mentions_id", "source", "id", "brand", unique=True),
+    Index("mentions_counted", "counted_at", "seq"),
+    Index("mentions_thread", "source", "thread"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("cursor", Text),
+    Column("moved_at", Double),
+    Column("polled_at", Double),
+    Column("polled_by", Text),
+    Column("trouble", Text),
+    Column("trouble_since", Double),
+)
+
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("brand", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("incident_id", Text),
+    Column("severity", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("assessments_brand", "brand", "at"),
+    Index("assessments_incident", "incident_id"),
+)
+
+detectors = Table(
+    "detectors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("counted_at", Double, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("brand", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("mention", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("incident_id", Text),
+    Index("cases_thread", "source", "thread", unique=True),
+    Index("cases_waiting", "brand", "answered_at", "opened_at"),
+)

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(contacts customers engine flows incidents notifications runbooks signals storage tocsin)
+packages=(contacts customers engine flows incidents listening notifications runbooks signals storage tocsin)
 venv=.venv
 lock_stamp=$venv/.tocsin-lock
 own_stamp=$venv/.tocsin-own

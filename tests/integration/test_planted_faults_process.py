@@ -32,8 +32,9 @@ FAULTS = [
     (
         3,
         "engine/pager.py",
-        'await self._doubtful(row, row.claim or "", "the engine stopped while sending")',
-        'self._database.write_now(lambda tx: outbox.give_back(tx, row.message_id, row.claim or "", 0.0))',
+        '            await self._doubtful(row, row.claim or "", because)\n        except Exception:',
+        '            self._database.write_now(lambda tx: outbox.give_back(tx, row.message_id, row.claim or "", 0.0))\n'
+        "        except Exception:",
         f"{KILLS}{POINT}[after claim:1]",
     ),
     (

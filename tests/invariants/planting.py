@@ -14,6 +14,7 @@ PACKAGES = (
     "engine",
     "flows",
     "incidents",
+    "listening",
     "notifications",
     "runbooks",
     "signals",

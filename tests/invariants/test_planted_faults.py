@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.invariants.planting import Fault, copy_of, pytest_in, run
+from tests.invariants.complaints import COMPLAINTS
+from tests.invariants.planting import ROOT, Fault, copy_of, pytest_in, run
 
 PAGING = "tests/acceptance/test_paging.py::"
 STORY = "tests/acceptance/test_story.py::"
@@ -208,9 +209,9 @@ FAULTS = (
     ),
     Fault(
         12,
-        "engine/door.py",
-        "                contact=move.contact,\n                contact_index",
-        "                contact=move.to,\n                contact_index",
+        "runbooks/moves.py",
+        "        contact=move.contact,\n        contact_index",
+        "        contact=move.to,\n        contact_index",
         DOOR + "test_the_log_carries_no_number_of_anybody",
     ),
     # 13 What is refused changes nothing; what fails, fails alone.
@@ -274,6 +275,12 @@ def copies(request, tmp_path_factory):
         wanted = [fault for fault in FAULTS if fault in asked_for]
         runs = {fault: pool.submit(run, folder / f"{number}", fault) for number, fault in enumerate(wanted)}
         yield lambda fault: runs[fault].result()
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *(each.fault for each in COMPLAINTS)], ids=lambda fault: fault.name)
+def test_the_guard_of_a_planted_fault_stands_once(fault):
+    """Quick, so that whoever moves a guard learns of it on this change and not in the gate."""
+    assert (ROOT / fault.file).read_text(encoding="utf-8").count(fault.guard) == 1
 
 
 @pytest.mark.slow
