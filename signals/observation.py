@@ -1,0 +1,86 @@
+"""What the detector is told, in the order in which it counts. Pure data, small: 20,000 of them pass in a second."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from signals.mention import Tagged
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One mention of one brand, as far as rules ask."""
+
+    brand: str
+    at: float
+    """Seconds since the epoch: when it counts (`counted_at` in the store)."""
+    id: str
+    """Names it among the brand's: source and the network's id."""
+    author: int = 0
+    """64 bits that stand for the author; 0 where nobody knows."""
+    count: int = 1
+    negative: bool = False
+    complaint: bool = False
+    topics: frozenset[str] = frozenset()
+    reach: int = 0
+    verified: bool = False
+    thread: str = ""
+    """Names the conversation among the brand's."""
+    by_us: bool = False
+    """Our own answer: it ends the waiting of its thread and is counted nowhere."""
+    who: str = ""
+    """How a sentence calls the author."""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertHeard:
+    """A monitor's alert began to fire or recovered; or a source fell silent (`source:<name>`) or spoke again."""
+
+    at: float
+    key: str
+    names: frozenset[str]
+    """Lower case: values of its labels and words of its summary."""
+    firing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeard:
+    """A brand could not be listened to between two moments: those hours are unknown, not zero."""
+
+    brand: str
+    since: float
+    at: float
+    """Until."""
+
+
+Heard = Observation | AlertHeard | NotHeard
+
+
+def observation(tagged: Tagged, counted_at: datetime | float) -> Observation:
+    """What the rules see of a mention."""
+    mention = tagged.mention
+    author = f"{mention.source}\x00{mention.author}" if mention.author else ""
+    return Observation(
+        brand=tagged.brand,
+        at=counted_at.timestamp() if isinstance(counted_at, datetime) else counted_at,
+        id=f"{mention.source}:{mention.id}",
+        author=author_number(author),
+        count=mention.count,
+        negative=tagged.tone == "negative",
+        complaint=tagged.complaint,
+        topics=tagged.topics,
+        reach=max(mention.reach or 0, 0),
+        verified=bool(mention.verified),
+        thread=f"{mention.source}:{mention.thread or mention.id}",
+        by_us=tagged.by_us or mention.by_us,
+        who=mention.author_name or mention.author or "somebody",
+        link=mention.link,
+    )
+
+
+def author_number(author: str) -> int:
+    """The same 64 bits for the same author after every restart, not to be chosen by an author; 0 for nobody."""
+    if not author:
+        return 0
+    return int.from_bytes(blake2b(author.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") or 1
