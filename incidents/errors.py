@@ -4,6 +4,7 @@ TocsinError
 ├── CommandRefused        the rules say no; the sentence says why; nothing has changed
 ├── UnknownIncident       no such incident
 ├── SignalRefused         a sender's request is wrong; names the field; nothing has changed
+├── ConditionError        a sentence of thresholds.yaml is not understood; with line and column in it
 ├── PlanInvalid           the plan cannot be used; every problem with file:line:column
 ├── StaleDriver           the flow run that asks no longer drives the incident; it must end
 ├── Overloaded            try again later (HTTP 503); nothing was taken
@@ -42,6 +43,17 @@ class PlanInvalid(TocsinError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class ConditionError(TocsinError):
+    """A sentence of thresholds.yaml cannot be read. `line` and `column` count from 1 in its text, `offset` from 0."""
+
+    def __init__(self, sentence: str, text: str, offset: int) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.offset = offset
+        self.line = text.count("\n", 0, offset) + 1
+        self.column = offset - text.rfind("\n", 0, offset)
 
 
 class StaleDriver(TocsinError):

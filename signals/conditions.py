@@ -39,7 +39,7 @@ class AboveUsual:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`negative share in 1 hour is above 40 %`: of all mentions of the brand in the window."""
+    """`negative share in 1 hour is above 40 %`, `complaint share ...`: of all mentions of the brand in the window."""
 
     subject: Subject
     window: timedelta
@@ -102,17 +102,19 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Firing:
     """`monitoring alert [checkout, login] is firing for 5 minutes`: any of them; a name is a label's value or a word of
-    the alert's summary."""
+    the alert's summary. Without `for` it holds at once."""
 
     names: tuple[str, ...]
+    """In lower case."""
     lasting: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """`source bluesky is silent for 30 minutes`: nothing could be read from it for so long."""
+    """`source bluesky is silent for 30 minutes`, `a source is silent ...`: nothing could be read from it that long."""
 
-    source: str
+    source: str | None
+    """None: any of them."""
     lasting: timedelta
 
 
