@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from incidents.events import PageFailure
+from incidents.impact import Answer
 from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
 
@@ -26,6 +27,8 @@ class Declare:
     because: tuple[str, ...] = ()
     dedup_key: str | None = None
     implicated: tuple[str, ...] = ()
+    impact: tuple[Answer, ...] = ()
+    """What is known of the impact; it may raise `severity`, never lower it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,14 @@ class ChangeSeverity:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerImpact:
+    """Rows of the severity matrix, at any time. They may raise the severity, and never lower it."""
+
+    answers: tuple[Answer, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class CompleteStep:
     step: str
     evidence: str
@@ -203,8 +214,11 @@ class Reopen:
 
 @dataclass(frozen=True, slots=True)
 class StandDown:
+    """It was no incident. `told`: what the customers were told, where an update had told them of it."""
+
     because: str
     by: str
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +294,7 @@ Command = (
     | PagePeople
     | HandOver
     | ChangeSeverity
+    | AnswerImpact
     | CompleteStep
     | SkipStep
     | AddNote

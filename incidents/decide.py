@@ -10,6 +10,7 @@ from typing import assert_never
 from incidents import commands as c
 from incidents import events as e
 from incidents.errors import CommandRefused
+from incidents.impact import BY_THE_MATRIX, Answer, severity_of
 from incidents.severity import Severity
 from incidents.state import Escalation, Incident, Page, Question, Status, StepState, missing_to_close
 
@@ -31,11 +32,17 @@ def declare(command: c.Declare, now: datetime) -> list[e.Event]:
         because=command.because,
         dedup_key=command.dedup_key,
     )
-    first = _round(1, f"{command.severity} declared", now, command.by)
-    if not command.implicated:
-        return [declared, first]
-    said = "named when it was declared"
-    return [declared, e.ContactsImplicated(at=now, by=command.by, contacts=command.implicated, because=said), first]
+    found: list[e.Event] = [declared]
+    if command.implicated:
+        said = "named when it was declared"
+        found.append(e.ContactsImplicated(at=now, by=command.by, contacts=command.implicated, because=said))
+    found.extend(_impact_answered(each, now, command.by) for each in command.impact)
+    severity, because = severity_of(command.impact, command.severity)
+    if severity is not None and severity.is_worse_than(command.severity):
+        found.append(_raised(command.severity, severity, because, now))
+    else:
+        severity = command.severity
+    return [*found, _round(1, f"{severity} declared", now, command.by)]
 
 
 def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Event]:
@@ -66,6 +73,7 @@ def decide(incident: Incident, command: c.Command, now: datetime) -> list[e.Even
             | c.PagePeople()
             | c.HandOver()
             | c.ChangeSeverity()
+            | c.AnswerImpact()
             | c.CompleteStep()
             | c.SkipStep()
             | c.PublishUpdate()
@@ -93,6 +101,7 @@ _OnOpen = (
     | c.PagePeople
     | c.HandOver
     | c.ChangeSeverity
+    | c.AnswerImpact
     | c.CompleteStep
     | c.SkipStep
     | c.PublishUpdate
@@ -123,6 +132,8 @@ def _on_open(incident: Incident, command: _OnOpen, now: datetime) -> list[e.Even
             return _hand_over(incident, command, now)
         case c.ChangeSeverity():
             return _change_severity(incident, command, now)
+        case c.AnswerImpact():
+            return _answer_impact(incident, command, now)
         case c.CompleteStep() | c.SkipStep():
             return _end_step(incident, command, now)
         case c.PublishUpdate():
@@ -132,8 +143,7 @@ def _on_open(incident: Incident, command: _OnOpen, now: datetime) -> list[e.Even
         case c.ConfirmRecovery():
             return _confirm(incident, command, now)
         case c.StandDown():
-            reason = _required(command.because, "Standing down needs a reason.")
-            return [e.StoodDown(at=now, by=command.by, because=reason)]
+            return _stand_down(incident, command, now)
         case c.MergeInto():
             if command.into == incident.id:
                 raise CommandRefused(f"{incident.id} cannot be merged into itself.")
@@ -507,6 +517,38 @@ def _change_severity(incident: Incident, command: c.ChangeSeverity, now: datetim
     return [changed, *_new_round(incident, f"now {command.severity}: {reason}", now, command.by)]
 
 
+def _answer_impact(incident: Incident, command: c.AnswerImpact, now: datetime) -> list[e.Event]:
+    """Answers are recorded; when they come to something worse than it is rated, it rises and a round begins.
+
+    An answer that stands already is no news, unless a person has lowered the severity since: then it counts again.
+    """
+    if not command.answers:
+        raise CommandRefused("Answer at least one question about the impact.")
+    new = [each for each in command.answers if not _stands(incident, each)]
+    found: list[e.Event] = [_impact_answered(each, now, command.by) for each in new]
+    severity, because = incident.rating_with(new)
+    if not new or severity is None or not severity.is_worse_than(incident.severity):
+        return found
+    found.append(_raised(incident.severity, severity, because, now))
+    round_because = f"now {severity}: {'; '.join(because)}"
+    return [*found, *_new_round(incident, round_because, now, BY_THE_MATRIX)]
+
+
+def _stands(incident: Incident, answer: Answer) -> bool:
+    known = incident.impact.get(answer.question)
+    return known is not None and known.said == answer and not known.weighed
+
+
+def _impact_answered(answer: Answer, now: datetime, by: str) -> e.ImpactAnswered:
+    return e.ImpactAnswered(
+        at=now, by=by, question=answer.question, answer=answer.answer, severity=answer.severity, says=answer.says
+    )
+
+
+def _raised(old: Severity, new: Severity, because: tuple[str, ...], now: datetime) -> e.SeverityChanged:
+    return e.SeverityChanged(at=now, by=BY_THE_MATRIX, old=old, new=new, because="; ".join(because))
+
+
 def _end_step(incident: Incident, command: c.CompleteStep | c.SkipStep, now: datetime) -> list[e.Event]:
     step = incident.steps.get(command.step)
     if step is None:
@@ -584,6 +626,23 @@ def _reopen(incident: Incident, command: c.Reopen, now: datetime) -> list[e.Even
         e.Reopened(at=now, by=command.by, because=reason),
         *_new_round(incident, f"reopened: {reason}", now, command.by),
     ]
+
+
+def _stand_down(incident: Incident, command: c.StandDown, now: datetime) -> list[e.Event]:
+    """A person says that it was no incident. What was paid for, or what customers were told of, is not undone by that:
+    closing asks for a compensation decision and for telling the customers (invariant 9), and so does this."""
+    reason = _required(command.because, "Standing down needs a reason.")
+    if not command.by.startswith("person:"):
+        raise CommandRefused("Only a person may stand an incident down.")
+    if incident.proposal is not None and incident.proposal.per_customer is not None:
+        raise CommandRefused(f"{incident.id}: a compensation is proposed. Decide it first; nothing is a decision too.")
+    if incident.compensation is not None and incident.compensation.per_customer is not None:
+        raise CommandRefused(f"{incident.id}: the customers get something, so it was no false alarm. Close it instead.")
+    told = command.told.strip()
+    heard = any(each.audience == "customers" and each.at >= incident.began_at for each in incident.updates)
+    if heard and not told and incident.informed_at is None and not incident.drill:
+        raise CommandRefused(f"The customers have been told of {incident.id}. Say what they are told now.")
+    return [e.StoodDown(at=now, by=command.by, because=reason, told=told)]
 
 
 def _make_decision(incident: Incident, command: c.Decide, now: datetime) -> list[e.Event]:

@@ -112,6 +112,17 @@ class SeverityChanged(_Event):
     because: str
 
 
+class ImpactAnswered(_Event):
+    """A row of the severity matrix was answered, with what the plan's matrix made of it then."""
+
+    kind: Literal["ImpactAnswered"] = "ImpactAnswered"
+    question: str
+    answer: str
+    severity: Severity | None
+    """None: whoever was asked does not know."""
+    says: str
+
+
 class EscalationStarted(_Event):
     """People are being called. For a round, `escalation` is its number; else `<kind>-<subject>.<n>`."""
 
@@ -415,8 +426,12 @@ class Replanned(_Event):
 
 
 class StoodDown(_Event):
+    """A person says that it was no incident: a false alarm of whatever declared it."""
+
     kind: Literal["StoodDown"] = "StoodDown"
     because: str
+    told: str = ""
+    """What the customers were told of it, where they had been told that there was something."""
 
 
 class Merged(_Event):
@@ -456,6 +471,7 @@ KnownEvent = (
     | SignalRecovered
     | MachineAcknowledged
     | SeverityChanged
+    | ImpactAnswered
     | EscalationStarted
     | EscalationStopped
     | PageRequested

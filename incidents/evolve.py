@@ -6,10 +6,12 @@ from typing import Any, TypeVar, assert_never
 
 from incidents import events as e
 from incidents.events import PageFailure
+from incidents.impact import BY_THE_MATRIX, Answer
 from incidents.state import (
     Compensation,
     Decision,
     Escalation,
+    Impact,
     Incident,
     Page,
     Proposal,
@@ -20,7 +22,7 @@ from incidents.state import (
     Update,
 )
 
-State = TypeVar("State", Incident, Escalation, Page, Step, Decision, Question)
+State = TypeVar("State", Incident, Escalation, Page, Step, Decision, Question, Impact)
 
 
 def replace(old: State, /, **changes: Any) -> State:
@@ -68,6 +70,7 @@ def _declared(event: e.IncidentDeclared) -> Incident:
         because=event.because,
         version=1,
         last_event_at=event.at,
+        unraised=event.severity,
         signals={} if event.dedup_key is None else {event.dedup_key: True},
     )
 
@@ -79,7 +82,10 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
         case e.SignalRecovered():
             return replace(incident, signals={**incident.signals, event.dedup_key: False})
         case e.SeverityChanged():
-            return replace(incident, severity=event.new)
+            return _rated(incident, event)
+        case e.ImpactAnswered():
+            said = Answer(event.question, event.answer, event.severity, event.says)
+            return replace(incident, impact={**incident.impact, said.question: Impact(said, event.by, event.at)})
         case e.EscalationStarted():
             return _escalation_started(incident, event)
         case e.EscalationStopped():
@@ -138,7 +144,8 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
         case e.Replanned():
             return replace(incident, plan_version=event.plan_version)
         case e.StoodDown():
-            return _ended(incident, Status.STOOD_DOWN, event.at)
+            ended = _ended(incident, Status.STOOD_DOWN, event.at)
+            return replace(ended, stood_down_by=event.by, stood_down_because=event.because)
         case e.Merged():
             return replace(_ended(incident, Status.MERGED, event.at), merged_into=event.into)
         case e.Closed():
@@ -156,6 +163,16 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
             return incident
         case _:
             assert_never(event)
+
+
+def _rated(incident: Incident, event: e.SeverityChanged) -> Incident:
+    """A person who lowers it has weighed every answer so far; what the matrix made of them is no ground to stand on."""
+    if event.by == BY_THE_MATRIX:
+        return replace(incident, severity=event.new)
+    if not event.old.is_worse_than(event.new):
+        return replace(incident, severity=event.new, unraised=event.new)
+    weighed = {name: replace(each, weighed=True) for name, each in incident.impact.items()}
+    return replace(incident, severity=event.new, unraised=event.new, impact=weighed)
 
 
 def _escalation_started(incident: Incident, event: e.EscalationStarted) -> Incident:
@@ -432,6 +449,8 @@ def _reopened(incident: Incident, at: datetime) -> Incident:
         took_charge_at=None,
         roles={},
         ended_at=None,
+        stood_down_by=None,
+        stood_down_because="",
         next_update_by=None,
         reopened_at=at,
     )

@@ -16,3 +16,8 @@ class Severity(StrEnum):
 
     def is_worse_than(self, other: "Severity") -> bool:
         return self.rank < other.rank
+
+    @property
+    def one_up(self) -> "Severity":
+        """One level worse; SEV1 stays what it is."""
+        return Severity(f"SEV{max(1, self.rank - 1)}")

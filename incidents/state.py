@@ -1,10 +1,12 @@
 """The state of an incident: a fold over its log, nothing else. Frozen; a change is a new value."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from incidents.events import EscalationKind, PageFailure
+from incidents.impact import Answer, severity_of
 from incidents.money import Money, NoCompensationReason
 from incidents.severity import Severity
 
@@ -153,6 +155,17 @@ class Question:
         return self.answer is None and self.expired_at is None
 
 
+@dataclass(frozen=True)
+class Impact:
+    """A row of the severity matrix as it was answered last. `weighed`: a person has lowered the severity since, knowing
+    this answer; it raises nothing any more until it is given again."""
+
+    said: Answer
+    by: str
+    at: datetime
+    weighed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     number: int
@@ -214,6 +227,10 @@ class Incident:
     questions: dict[str, Question] = field(default_factory=dict)
     escalations: dict[str, Escalation] = field(default_factory=dict)
     pages: dict[str, Page] = field(default_factory=dict)
+    unraised: Severity | None = None
+    """The severity without what the answers about the impact have made of it."""
+    impact: dict[str, Impact] = field(default_factory=dict)
+    """Answered rows of the severity matrix, by their question."""
     signals: dict[str, bool] = field(default_factory=dict)
     """dedup key -> True while it fires."""
     steps: dict[str, Step] = field(default_factory=dict)
@@ -232,11 +249,24 @@ class Incident:
     reopened_at: datetime | None = None
     ended_at: datetime | None = None
     merged_into: str | None = None
+    stood_down_by: str | None = None
+    stood_down_because: str = ""
 
     @property
     def began_at(self) -> datetime:
         """From when its clocks run: the declaration, or the last reopening."""
         return self.reopened_at or self.declared_at
+
+    @property
+    def rating(self) -> tuple[Severity | None, tuple[str, ...]]:
+        """What the answers about the impact come to, and why; those that a person has weighed are left out."""
+        return self.rating_with(())
+
+    def rating_with(self, answers: Iterable[Answer]) -> tuple[Severity | None, tuple[str, ...]]:
+        """The same, as if these answers had been given too."""
+        counting = {name: each.said for name, each in self.impact.items() if not each.weighed}
+        counting.update({each.question: each for each in answers})
+        return severity_of(counting.values(), self.unraised or self.severity)
 
     @property
     def live_round(self) -> Escalation | None:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import assert_never
 
 from incidents import events as e
+from incidents.impact import Answer
 
 
 def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one line a kind
@@ -24,6 +25,8 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one line 
             return "The monitor acknowledged it" + ("" if event.stops else "; that stops nothing")
         case e.SeverityChanged():
             return f"Severity {event.old} became {event.new}: {event.because}"
+        case e.ImpactAnswered():
+            return f"Impact: {Answer(event.question, event.answer, event.severity, event.says).sentence}"
         case e.EscalationStarted():
             return f"Calling people ({event.escalation}): {event.because}"
         case e.EscalationStopped():
@@ -107,7 +110,8 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one line 
         case e.Replanned():
             return f"Continues under plan {event.plan_version}: {event.because}"
         case e.StoodDown():
-            return f"Stood down: {event.because}"
+            told = f" The customers were told: {event.told}" if event.told else ""
+            return f"Stood down: {event.because}{told}"
         case e.Merged():
             return f"Merged into {event.into}"
         case e.Closed():

@@ -230,4 +230,12 @@ def later_kinds() -> list[e.Event]:
         ),
         e.QuestionAnswered(at=at, by="person:dora", question="question-1", answer="yes", contact="dora", channel="sms"),
         e.QuestionExpired(at=at, by="engine", question="question-2", outcome="no"),
+        e.ImpactAnswered(
+            at=at,
+            by="person:ana",
+            question="customers",
+            answer="5-25%",
+            severity=Severity.SEV2,
+            says="5 to 25 %, or 10,000 or more",
+        ),
     ]
