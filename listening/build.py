@@ -28,6 +28,11 @@ class Build(Protocol):
 MODULES: Mapping[str, str] = {
     "bluesky": "listening.bluesky",
     "mastodon": "listening.mastodon",
+    "x": "listening.x",
+    "reddit": "listening.reddit",
+    "feed": "listening.feed",
+    "imap": "listening.imap",
+    "replay": "listening.replay",
 }
 
 # These come to our own door by themselves and are never asked.

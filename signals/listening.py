@@ -71,7 +71,10 @@ class X(_Source):
 
     kind: Literal["x"]
     token_from: VariableName = "TOCSIN_X_BEARER_TOKEN"
-    user_id: Text | None = None
+    user_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")] | None = None
+    """The number of our account; with it, what mentions us is read too."""
+    longest_query: Annotated[int, Field(ge=256, le=4096)] = 512
+    """Characters that X takes in one query: 512 with its basic access, more with others."""
     api: Url | None = None
 
 
@@ -81,8 +84,15 @@ class Reddit(_Source):
     kind: Literal["reddit"]
     client_id_from: VariableName = "TOCSIN_REDDIT_CLIENT_ID"
     client_secret_from: VariableName = "TOCSIN_REDDIT_CLIENT_SECRET"
-    user_agent: Text = "tocsin listening"
-    subreddits: Annotated[tuple[Text, ...], Field(min_length=1)] = ("all",)
+    user: Text | None = None
+    """Our account, without u/; with it, replies and messages to it are read too, and what it answers."""
+    password_from: VariableName = "TOCSIN_REDDIT_PASSWORD"
+    user_agent: Annotated[Text, StringConstraints(min_length=7)] = "tocsin listening"
+    subreddits: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{2,21}$")], ...],
+        Field(min_length=1, max_length=100),
+    ] = ("all",)
+    """Without r/. Of named ones every comment is read; of `all` there are too many for that."""
     api: Url | None = None
 
 
@@ -105,13 +115,20 @@ class Imap(_Source):
     user: Text
     password_from: VariableName = "TOCSIN_CARE_MAIL_PASSWORD"
     folder: Text = "INBOX"
+    sent: Text | None = None
+    """The folder that keeps what we answer; what stands there is by us."""
+    ours: tuple[Text, ...] = ()
+    """Further addresses, or `@domains`, whose mails are by us; those among the brands' accounts need not be repeated."""
 
 
 class Chatwoot(_Source):
-    """Chatwoot's webhooks come to `/webhooks/chatwoot/{key}`."""
+    """Chatwoot's webhooks come to `/webhooks/chatwoot/{key}`; with a secret their signature is checked."""
 
     kind: Literal["chatwoot"]
     key: Annotated[str, StringConstraints(min_length=16, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
+    secret_from: VariableName | None = None
+    url: Url | None = None
+    """Where our agents open Chatwoot; with it, a mention has a link."""
 
 
 class Zendesk(_Source):
