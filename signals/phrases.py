@@ -1,0 +1,101 @@
+"""Words and phrases looked for in a text, all at once: compiled once, linear in the text. Pure.
+
+A phrase is one word or several in a row; a word of it that ends in * stands for all that begin so. Case, accents and
+what stands between the words do not matter. A phrase in a script without blanks is found wherever its letters stand.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from signals.words import WORD, fold, is_unspaced
+
+V = TypeVar("V")
+
+LONGEST_PHRASE = 12
+"""Words of a phrase; what is longer is cut, so that no phrase costs more."""
+
+
+@dataclass(slots=True)
+class _Node(Generic[V]):
+    words: "dict[str, _Node[V]]" = field(default_factory=dict)
+    stems: "dict[str, _Node[V]]" = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
+    """Of the stems, the longest first."""
+    values: list[V] = field(default_factory=list)
+
+    def after(self, word: str) -> "Iterator[_Node[V]]":
+        found = self.words.get(word)
+        if found is not None:
+            yield found
+        for length in self.lengths:
+            found = self.stems.get(word[:length])
+            if found is not None and len(word) >= length:
+                yield found
+
+
+class Phrases(Generic[V]):
+    """Which values' phrases stand in a text. Never changes once built: any thread may ask."""
+
+    def __init__(self, phrases: Iterable[tuple[str, V]]) -> None:
+        """`phrases` are (phrase, value); a phrase without a letter or digit is never found."""
+        self._root: _Node[V] = _Node()
+        self._unspaced: list[tuple[str, V]] = []
+        for phrase, value in phrases:
+            self._add(phrase, value)
+        _set_lengths(self._root)
+
+    def _add(self, phrase: str, value: V) -> None:
+        folded = fold(phrase)
+        if is_unspaced(folded):
+            self._unspaced.append(("".join(WORD.findall(folded)), value))
+            return
+        parts = _parts(folded)
+        node = self._root
+        for word, is_stem in parts:
+            table = node.stems if is_stem else node.words
+            node = table.setdefault(word, _Node())
+        if parts:
+            node.values.append(value)
+
+    def values_in(self, words: Sequence[str], folded: str = "") -> Iterator[V]:
+        """The values of all phrases in `words` (of `signals.words.words`), each as often as it stands there.
+
+        `folded` is the folded text, for phrases in scripts without blanks.
+        """
+        for _, _, value in self.matches(words):
+            yield value
+        for phrase, value in self._unspaced:
+            if phrase in folded:
+                yield value
+
+    def matches(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
+        """Where phrases stand: the first word's place, the place after the last, and the value."""
+        root, size = self._root, len(words)
+        for start in range(size):
+            word = words[start]
+            if word not in root.words and not any(word[:length] in root.stems for length in root.lengths):
+                continue
+            yield from self._from(words, start)
+
+    def _from(self, words: Sequence[str], start: int) -> Iterator[tuple[int, int, V]]:
+        nodes = [self._root]
+        for place in range(start, min(start + LONGEST_PHRASE, len(words))):
+            nodes = [after for node in nodes for after in node.after(words[place])]
+            if not nodes:
+                return
+            for node in nodes:
+                for value in node.values:
+                    yield start, place + 1, value
+
+
+def _parts(folded: str) -> list[tuple[str, bool]]:
+    """The words of a phrase, and whether each is a stem."""
+    found = [(each.group(), folded[each.end() : each.end() + 1] == "*") for each in WORD.finditer(folded)]
+    return found[:LONGEST_PHRASE]
+
+
+def _set_lengths(node: _Node[V]) -> None:
+    node.lengths = tuple(sorted({len(stem) for stem in node.stems}, reverse=True))
+    for after in (*node.words.values(), *node.stems.values()):
+        _set_lengths(after)

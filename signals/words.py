@@ -1,0 +1,35 @@
+"""A stranger's text as words that can be compared: folded, cut apart, bounded. Pure and linear."""
+
+import re
+import unicodedata
+
+LONGEST_TEXT = 65_536
+"""Characters of a text that are looked at."""
+
+_MARKS = "".join(chr(code) for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code)))
+_INVISIBLE = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
+_DROPPED = re.compile(f"[{_MARKS}{_INVISIBLE}]+")
+WORD = re.compile(r"[^\W_]+")
+"""Letters and digits. A class without a choice: no text makes it go back."""
+
+
+def fold(text: str) -> str:
+    """The text without what people leave out or put in: case, accents (ñ is n), widths, invisible characters."""
+    if text.isascii():
+        return text.lower()
+    # Marks go first: putting a long run of them into their canonical order takes quadratic time.
+    plain = unicodedata.normalize("NFKD", _DROPPED.sub("", text).casefold())
+    return _DROPPED.sub("", plain)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, folded, in their order."""
+    return WORD.findall(fold(text[:LONGEST_TEXT]))
+
+
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether it has letters of a script that puts no blanks between words (Chinese, Japanese, Thai, ...)."""
+    return not text.isascii() and _UNSPACED.search(text) is not None
