@@ -29,6 +29,10 @@ class Spot:
     key: Place | None = None
     plain: str | None = None
     scalar: bool = True
+    start: int = 0
+    """Characters of the file before it."""
+    style: str | None = None
+    """Of a scalar: `'`, `"`, `|`, `>`, or None without quotes."""
 
     @property
     def name(self) -> Place:
@@ -45,6 +49,7 @@ class Document:
     spots: dict[ModelPath, Spot]
     problems: tuple[Problem, ...]
     sound: bool
+    source: str = ""
 
     def spot(self, path: ModelPath) -> Spot:
         """The spot of a value, or of the nearest enclosing one that is written in the file. Never raises."""
@@ -53,6 +58,24 @@ class Document:
             if found is not None:
                 return found
         return Spot(Place(self.file, 1, 1))
+
+    def inside(self, path: ModelPath, offset: int) -> Place:
+        """The place of one character of a text, which may be quoted, folded or indented.
+
+        `offset` counts the characters of the value before it; past the end it is the place right after the text.
+        """
+        spot = self.spot(path)
+        if not spot.scalar:
+            return spot.value
+        return _place_of_character(self.source, spot, self._text_at(path), offset)
+
+    def _text_at(self, path: ModelPath) -> str:
+        tree = self.tree
+        for element in path:
+            if isinstance(tree, str):
+                break
+            tree = tree[element]
+        return str(tree)
 
 
 def read_document(file: str, text: str) -> Document:
@@ -70,7 +93,7 @@ def read_document(file: str, text: str) -> Document:
         return _unreadable(Problem(Place(file, 1, 1), f"This is not YAML: {error}."))
     if root is None:
         return _unreadable(Problem(Place(file, 1, 1), "The file is empty."))
-    return _Builder(file).build(root)
+    return _Builder(file, text).build(root)
 
 
 def _unreadable(problem: Problem) -> Document:
@@ -103,6 +126,7 @@ def _place_of_offset(file: str, text: str, offset: int) -> Place:
 @dataclass(slots=True)
 class _Builder:
     file: str
+    source: str
     spots: dict[ModelPath, Spot] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     anchors: set[int] = field(default_factory=set)
@@ -110,14 +134,15 @@ class _Builder:
 
     def build(self, root: Node) -> Document:
         tree = self._value(root, (), None)
-        return Document(self.file, tree, self.spots, tuple(self.problems), self.sound)
+        return Document(self.file, tree, self.spots, tuple(self.problems), self.sound, self.source)
 
     def _value(self, node: Node, path: ModelPath, key: Place | None) -> Any:
         place = _place(self.file, node.start_mark)
         plain = node.value if isinstance(node, ScalarNode) and node.style is None else None
         if plain == "" and key is not None:
             place = key  # nothing is written; ruamel puts it at whatever comes next, often in another line
-        self.spots[path] = Spot(place, key, plain, isinstance(node, ScalarNode))
+        style = node.style if isinstance(node, ScalarNode) else None
+        self.spots[path] = Spot(place, key, plain, isinstance(node, ScalarNode), node.start_mark.index, style)
         if node.anchor is not None:
             return self._refuse_anchor(node, place)
         if len(path) > DEPTH_LIMIT:
@@ -188,3 +213,56 @@ def _number(written: str) -> int | float:
     if not abs(number) < 1e15:
         return 0
     return int(number) if number.is_integer() and "." not in written else number
+
+
+_CODES = {"x": 2, "u": 4, "U": 8}
+"""Escapes in double quotes that a number of so many digits follows."""
+_BLANK_ESCAPES = frozenset(" \t\n\rtnrNLP_")
+
+
+def _place_of_character(source: str, spot: Spot, text: str, offset: int) -> Place:
+    """Where a character of a scalar stands. Only what is no blank is counted: YAML folds, indents and escapes blanks in
+    too many ways."""
+    at = spot.start + _opening(source, spot)
+    for _ in range(sum(1 for character in text[:offset] if not character.isspace())):
+        at = _past_blanks(source, at, spot.style)
+        at += _written_length(source, at, spot.style)
+    if not text[offset : offset + 1].isspace() and offset < len(text):
+        at = _past_blanks(source, at, spot.style)
+    lines = source[spot.start : at].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    column = spot.value.column if len(lines) == 1 else 1
+    return Place(spot.value.file, spot.value.line + len(lines) - 1, column + len(lines[-1]))
+
+
+def _opening(source: str, spot: Spot) -> int:
+    """The length of what comes before the text: a quote, or the first line of a block."""
+    if spot.style in ("'", '"'):
+        return 1
+    if spot.style in ("|", ">"):
+        return source.find("\n", spot.start) - spot.start + 1
+    return 0
+
+
+def _past_blanks(source: str, at: int, style: str | None) -> int:
+    while at < len(source):
+        if source[at].isspace():
+            at += 1
+        elif style == '"' and source[at] == "\\" and _is_blank_escape(source[at + 1 : at + 10]):
+            at += _written_length(source, at, style)
+        else:
+            break
+    return at
+
+
+def _is_blank_escape(rest: str) -> bool:
+    digits = _CODES.get(rest[:1])
+    return rest[:1] in _BLANK_ESCAPES if digits is None else chr(int(rest[1 : digits + 1], 16)).isspace()
+
+
+def _written_length(source: str, at: int, style: str | None) -> int:
+    """How long one character of the text is in the file."""
+    if style == "'" and source.startswith("''", at):
+        return 2
+    if style == '"' and source.startswith("\\", at):
+        return 2 + _CODES.get(source[at + 1 : at + 2], 0)
+    return 1

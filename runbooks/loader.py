@@ -1,6 +1,8 @@
-"""Reads a plan's folder: plan.yaml, contacts.yaml and runbooks/*.yaml. The only module that opens a plan's files."""
+"""Reads a plan's folder: plan.yaml, contacts.yaml, runbooks/*.yaml and, where they are, thresholds.yaml and
+listening.yaml. The only module that opens a plan's files."""
 
 import json
+import os
 import stat
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +15,12 @@ from contacts.directory import Directory
 from incidents.errors import PlanInvalid
 from runbooks.checks import check
 from runbooks.documents import Document, read_document
-from runbooks.places import Finding, Place, Problem, Weight
+from runbooks.places import Finding, ModelPath, Place, Problem, Weight
 from runbooks.plan import Plan, PlanFile, Runbook
 from runbooks.smells import smells
 from runbooks.wording import explain, nearest
+from signals.listening import Listening
+from signals.thresholds import ThresholdsFile
 
 FILE_LIMIT = 1_000_000
 """Bytes a file may have. The longest plan that we know has a twentieth of it."""
@@ -45,6 +49,8 @@ def load_plan(folder: Path, now: datetime | None = None) -> LoadedPlan:
     reading = _Reading(folder)
     plan_file = reading.page(folder / "plan.yaml", PlanFile)
     contacts = reading.page(folder / "contacts.yaml", Directory)
+    thresholds = reading.page_if_any(folder / "thresholds.yaml", ThresholdsFile)
+    listening = reading.page_if_any(folder / "listening.yaml", Listening)
     runbooks = reading.own_runbooks()
     if plan_file is not None:
         runbooks += reading.library_runbooks(plan_file, runbooks)
@@ -55,8 +61,20 @@ def load_plan(folder: Path, now: datetime | None = None) -> LoadedPlan:
     if reading.problems or plan_file is None or contacts is None:
         raise _invalid(reading.problems)
     runbooks.sort(key=lambda page: page.model.id)
-    plan = _whole(plan_file.model, tuple(page.model for page in runbooks))
-    places = _Places(plan_file.document, contacts.document, tuple(page.document for page in runbooks))
+    said = {name: getattr(plan_file.model, name) for name in PlanFile.model_fields if name != "library"}
+    plan = Plan(
+        **said,
+        runbooks=tuple(page.model for page in runbooks),
+        thresholds=None if thresholds is None else thresholds.model,
+        listening=None if listening is None else listening.model,
+    )
+    places = _Places(
+        plan_file.document,
+        contacts.document,
+        tuple(page.document for page in runbooks),
+        None if thresholds is None else thresholds.document,
+        None if listening is None else listening.document,
+    )
     return _checked(plan, contacts.model, places, now)
 
 
@@ -73,16 +91,27 @@ class _Places:
     plan: Document
     contacts: Document
     runbooks: tuple[Document, ...]
+    thresholds: Document | None
+    listening: Document | None
 
     def problem(self, finding: Finding) -> Problem:
-        match finding.path:
+        document, path = self._in_file(finding.path)
+        if finding.offset is not None:
+            return Problem(document.inside(path, finding.offset), finding.sentence)
+        return Problem(document.spot(path).name, finding.sentence)
+
+    def _in_file(self, path: ModelPath) -> tuple[Document, ModelPath]:
+        """The file in which a value stands, and the way to it there."""
+        match path:
             case ("runbooks", int(index), *rest):
-                spot = self.runbooks[index].spot(tuple(rest))
+                return self.runbooks[index], tuple(rest)
             case ("contacts" | "roles" | "areas" | "teams" | "schedules" | "paging" | "providers", *_):
-                spot = self.contacts.spot(finding.path)
-            case _:
-                spot = self.plan.spot(finding.path)
-        return Problem(spot.name, finding.sentence)
+                return self.contacts, path
+            case ("thresholds", *rest) if self.thresholds is not None:
+                return self.thresholds, tuple(rest)
+            case ("listening", *rest) if self.listening is not None:
+                return self.listening, tuple(rest)
+        return self.plan, path
 
 
 @dataclass(slots=True)
@@ -110,6 +139,13 @@ class _Reading:
         except ValidationError as error:
             self.problems += explain(model, document, error.errors(include_url=False))
             return None
+
+    def page_if_any(self, path: Path, model: type[Model]) -> _Page[Model] | None:
+        """The same of a file that need not be there."""
+        other = path.with_suffix(".yml")
+        if os.path.lexists(other):
+            self.refuse(other, f"This is read from {path.name}: rename it.")
+        return self.page(path, model) if os.path.lexists(path) else None
 
     def own_runbooks(self) -> list[_Page[Runbook]]:
         shelf = self.folder / "runbooks"
@@ -155,11 +191,6 @@ def _checked(plan: Plan, directory: Directory, places: _Places, now: datetime | 
 
 def _invalid(problems: list[Problem]) -> PlanInvalid:
     return PlanInvalid([str(problem) for problem in dict.fromkeys(problems)])
-
-
-def _whole(plan_file: PlanFile, runbooks: tuple[Runbook, ...]) -> Plan:
-    said = {name: getattr(plan_file, name) for name in PlanFile.model_fields if name != "library"}
-    return Plan(**said, runbooks=runbooks)
 
 
 def _not_in_library(runbook_id: str) -> str:

@@ -45,3 +45,5 @@ class Finding:
     path: ModelPath
     sentence: str
     weight: Weight = Weight.ERROR
+    offset: int | None = None
+    """Characters of the text at `path` that stand before what is meant; None: the whole value."""

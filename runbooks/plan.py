@@ -1,4 +1,4 @@
-"""The crisis plan: plan.yaml and runbooks/*.yaml as frozen, strict models.
+"""The crisis plan: plan.yaml and runbooks/*.yaml as frozen, strict models, with thresholds.yaml and listening.yaml.
 
 Durations are written `90s`, `5m`, `2h`, `3d` (or several: `1h 30m`). References (`ana`, `role:duty-commander`) point
 into contacts.yaml. Defaults come from shared/design/domain.md 2.4 (paging) and 3.2 (clocks).
@@ -14,10 +14,13 @@ from pydantic import Field, StringConstraints
 from contacts.directory import Reference
 from incidents.durations import Duration
 from incidents.ids import SituationCode, Slug
+from incidents.impact import MATRIX, Question, Row
 from incidents.model import Frozen
 from incidents.money import Currency
 from incidents.severity import Severity
 from signals.integration import Integration
+from signals.listening import Listening
+from signals.thresholds import ThresholdsFile
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -151,6 +154,9 @@ class _PlanBody(Frozen):
     """Paged when Tocsin itself is in trouble."""
     compensation: CompensationPolicy
     publications: tuple[Publication, ...] = ()
+    impact: dict[Row, Question] = {}
+    """Rows of the severity matrix that this company asks in its own words or with its own limits; the other rows are
+    asked as they ship."""
     page_again_after: Duration = timedelta(minutes=15)
     """An answered call about something overdue starts again when it is still overdue this long after the answer."""
 
@@ -163,9 +169,18 @@ class PlanFile(_PlanBody):
 
 
 class Plan(_PlanBody):
-    """The whole plan: what plan.yaml says, with every runbook."""
+    """The whole plan: what plan.yaml says, with every runbook and what the files beside it say."""
 
     runbooks: Annotated[tuple[Runbook, ...], Field(min_length=1)]
+    thresholds: ThresholdsFile | None = None
+    """thresholds.yaml. None: nothing that people write declares an incident by itself."""
+    listening: Listening | None = None
+    """listening.yaml. None: nobody is listened to."""
+
+    @property
+    def matrix(self) -> dict[Row, Question]:
+        """The questions about the impact, in the matrix's order: the plan's own, and the others as they ship."""
+        return {row: self.impact.get(row, question) for row, question in MATRIX.items()}
 
     def runbook(self, runbook_id: str) -> Runbook | None:
         return next((each for each in self.runbooks if each.id == runbook_id), None)
@@ -187,5 +202,8 @@ class Plan(_PlanBody):
 def plan_version(plan: Plan) -> str:
     """The plan's content hash: equal plans have equal versions, whatever their comments and order of keys."""
     content = plan.model_dump(mode="json")
+    for later in ("thresholds", "listening"):  # a plan without these files keeps the version that it has always had
+        if content[later] is None:
+            del content[later]
     content["runbooks"].sort(key=lambda runbook: runbook["id"])
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

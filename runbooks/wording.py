@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runbooks.documents import Document, Spot
@@ -63,29 +64,46 @@ def _is_echo(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
 def _explained(model: type[BaseModel], document: Document, error: ErrorDetails) -> Problem:
     path = path_of(error["loc"])
     spot = document.spot(path)
-    mistake = _Mistake(_name_of(path), error, spot, keys_at(model, path[:-1]))
+    if error["type"] == "condition":
+        return Problem(document.inside(path, int(error["ctx"]["offset"])), str(error["ctx"]["sentence"]))
+    mistake = _Mistake(_name_of(path), error, spot, keys_at(model, path[:-1], _kind_in(error["loc"])))
     sentence = _SENTENCES.get(error["type"], _anything_else)(mistake)
     at_key = error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
     return Problem(spot.key if at_key and spot.key is not None else spot.value, sentence)
 
 
 def path_of(loc: tuple[int | str, ...]) -> ModelPath:
-    """Where a pydantic `loc` points: without `[key]`, and without the channel's kind, which follows its index."""
-    return tuple(
-        element
-        for index, element in enumerate(loc)
-        if element != "[key]"
-        and not (loc[max(index - 2, 0) : index][:1] == ("channels",) and type(loc[index - 1]) is int)
-    )
+    """Where a pydantic `loc` points: without `[key]`, and without the kind of a channel or source, after its index."""
+    return tuple(element for index, element in enumerate(loc) if element != "[key]" and not _is_kind(loc, index))
 
 
-def keys_at(model: type[BaseModel], path: ModelPath) -> tuple[str, ...]:
-    """The keys that the mapping at `path` may have, in the order of its model; empty where any key may stand."""
+def _is_kind(loc: tuple[int | str, ...], index: int) -> bool:
+    return index >= 2 and loc[index - 2] in ("channels", "sources") and type(loc[index - 1]) is int
+
+
+def _kind_in(loc: tuple[int | str, ...]) -> str | None:
+    return next((str(loc[index]) for index in range(len(loc)) if _is_kind(loc, index)), None)
+
+
+def keys_at(model: type[BaseModel], path: ModelPath, of_kind: str | None = None) -> tuple[str, ...]:
+    """The keys that the mapping at `path` may have, in the order of its model; empty where any key may stand.
+
+    With `of_kind` only those of that kind of channel or source, where there are several.
+    """
     here: list[Any] = [model]
     for element in path:
         here = [inner for kind in here for inner in _inside(kind, element)]
     models = [kind for kind in here if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return tuple(dict.fromkeys(name for each in models for name in each.model_fields))
+    named = [each for each in models if "kind" in each.model_fields and of_kind in _kinds_of(each)]
+    return tuple(dict.fromkeys(field.alias or name for each in named or models for name, field in _fields(each)))
+
+
+def _kinds_of(model: type[BaseModel]) -> tuple[Any, ...]:
+    return get_args(model.model_fields["kind"].annotation)
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    yield from model.model_fields.items()
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
@@ -96,9 +114,9 @@ def nearest(word: str, known: tuple[str, ...]) -> str | None:
 
 def _inside(kind: Any, element: str | int) -> Iterator[Any]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        field = kind.model_fields.get(str(element))
-        if field is not None:
-            yield from _alternatives(field.annotation)
+        for name, field in _fields(kind):
+            if (field.alias or name) == element:
+                yield from _alternatives(field.annotation)
     elif get_origin(kind) is tuple:
         yield from _alternatives(get_args(kind)[0])
     elif get_origin(kind) is dict:

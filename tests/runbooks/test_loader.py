@@ -510,9 +510,12 @@ def test_what_was_loaded_can_be_written_and_loaded_again():
 
 def dumped(loaded: LoadedPlan) -> dict[str, str]:
     files = {
-        "plan.yaml": loaded.plan.model_dump_json(exclude={"runbooks"}),
+        "plan.yaml": loaded.plan.model_dump_json(exclude={"runbooks", "thresholds", "listening"}),
         "contacts.yaml": loaded.directory.model_dump_json(exclude_none=True),
     }
+    for name, beside in (("thresholds.yaml", loaded.plan.thresholds), ("listening.yaml", loaded.plan.listening)):
+        if beside is not None:
+            files[name] = beside.model_dump_json()
     for runbook in loaded.plan.runbooks:
         files[f"runbooks/{runbook.id}.yaml"] = runbook.model_dump_json()
     return files
