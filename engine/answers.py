@@ -17,6 +17,17 @@ from notifications.wording import (
 )
 
 
+def declared_sentence(after: Incident) -> str:
+    """What whoever has declared it is told: the severity, and what their answers about the impact had to do with it."""
+    rated, because = after.rating
+    declared = f"{after.id} is declared as {after.severity}; people are being paged."
+    if rated is None:
+        return declared
+    if after.unraised is not None and after.severity.is_worse_than(after.unraised):
+        return f"{declared} {after.severity} because of your answers: {'; '.join(because)}."
+    return f"{declared}{_milder(after)}"
+
+
 def sentence_for(before: Incident, after: Incident, command: c.Command, directory: Directory) -> str:
     """The reply to one command, in the person's language where it goes to a phone."""
     match command:
@@ -28,6 +39,8 @@ def sentence_for(before: Incident, after: Incident, command: c.Command, director
             reader = reader_of(directory.contact(command.contact))
             approved = before.compensation is None and after.compensation is not None
             return question_answered(after.id, command.answer, reader, approved=approved)
+        case c.AnswerImpact():
+            return _impact(before, after)
         case c.Resolve():
             return f"{after.id} resolved. To close: {' '.join(_to_close(after))}"
         case c.Compensate() if after.compensation is None:
@@ -35,6 +48,29 @@ def sentence_for(before: Incident, after: Incident, command: c.Command, director
             return f"Proposed. Somebody else must approve it: {able}. Document {command.document}."
         case _:
             return _plain(after, command, directory)
+
+
+def _impact(before: Incident, after: Incident) -> str:
+    """What answers about the impact have done. They never lower anything: that is said, with how a person does."""
+    if after.version == before.version:
+        return f"This stands in {after.id} already; it is {after.severity}."
+    if after.severity is not before.severity:
+        _, because = after.rating
+        called = "people are called from the first rung"
+        return f"{after.id} is {after.severity} now, because of the answers: {'; '.join(because)}. So {called}."
+    return f"Noted in {after.id}, which stays {after.severity}.{_milder(after)}"
+
+
+def _milder(after: Incident) -> str:
+    rated, _ = after.rating
+    if rated is None or not after.severity.is_worse_than(rated):
+        return ""
+    how = f"`tocsin severity {after.id} {rated} --because ...`"
+    return f" The answers come to {rated}; only a person lowers it: {how}"
+
+
+def _by_a_rule(incident: Incident) -> bool:
+    return incident.declared_by.partition(":")[0] == "rule"
 
 
 def _acknowledged(before: Incident, after: Incident, command: c.Acknowledge, directory: Directory) -> str:
@@ -123,7 +159,8 @@ def _plain(after: Incident, command: c.Command, directory: Directory) -> str:  #
         case c.Reopen():
             return f"{after.id} is open again; round {after.round} pages from the first rung."
         case c.StandDown():
-            return f"{after.id} is stood down."
+            again = " The rule that declared it calls again only after it was quiet." if _by_a_rule(after) else ""
+            return f"{after.id} is stood down; whoever was called is told.{again}"
         case c.MergeInto():
             return f"{after.id} is merged into {command.into}."
         case c.Decide():

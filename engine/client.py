@@ -216,6 +216,7 @@ class IncidentObject(TypedDict):
     resolved_at: NotRequired[str | None]
     confirmed_at: NotRequired[str | None]
     informed_at: NotRequired[str | None]
+    impact: NotRequired[list[dict[str, Any]]]
     roles: NotRequired[dict[str, str]]
     questions: NotRequired[list[dict[str, Any]]]
     escalations: NotRequired[list[dict[str, Any]]]

@@ -28,6 +28,7 @@ from notifications.wording import (
     ladder_stopped,
     recovered_by_itself,
     steps_opened,
+    stood_down,
     summary_text,
     told_that_people_are_called,
 )
@@ -451,11 +452,24 @@ class Door:
                         else ladder_stopped(change.after.id, event.because, reader)
                     )
                     self._tell(change, contact_id, f"{event.escalation}.over", words, "no longer needed", at, "engine")
-            elif isinstance(event, e.StoodDown | e.Merged | e.Closed) and (ended := _round_before(change)) is not None:
+            elif isinstance(event, e.StoodDown):
+                self._tell_it_was_nothing(change, event, at)
+            elif isinstance(event, e.Merged | e.Closed) and (ended := _round_before(change)) is not None:
                 for contact_id in _paged_before(change, ended, besides=None):
                     reader = reader_of(self._book.directory.contact(contact_id))
                     words = ladder_stopped(change.after.id, _why_ended(event), reader)
                     self._tell(change, contact_id, f"{ended}.over", words, "no longer needed", at, "engine")
+
+    def _tell_it_was_nothing(self, change: Change, event: e.StoodDown, at: datetime) -> None:
+        """Everybody who has heard of it hears that it was nothing, but for the one who says so."""
+        who = event.by.removeprefix("person:")
+        known = self._book.directory.contact(who)
+        for contact_id in change.after.concerned:
+            if contact_id == who:
+                continue
+            reader = reader_of(self._book.directory.contact(contact_id))
+            words = stood_down(change.after.id, who if known is None else known.name, event.because, reader)
+            self._tell(change, contact_id, f"{change.after.round}.stood-down", words, "stood down", at, "engine")
 
     def _tell_owners(self, change: Change, at: datetime) -> None:
         """Whoever owns steps that have just opened hears of them in one message; the commander sees them anyway."""
@@ -535,10 +549,8 @@ def _round_before(change: Change) -> str | None:
     return None if before is None else before.id
 
 
-def _why_ended(event: e.StoodDown | e.Merged | e.Closed) -> str:
+def _why_ended(event: e.Merged | e.Closed) -> str:
     match event:
-        case e.StoodDown():
-            return event.because
         case e.Merged():
             return f"it is part of {event.into} now"
         case e.Closed():

@@ -3,7 +3,7 @@
 The core decides without a directory; what it needs from one is filled in here, at the moment of the command.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -15,6 +15,7 @@ from engine.clock import Clock
 from engine.compose import digest
 from incidents import commands as c
 from incidents.errors import CommandRefused
+from incidents.impact import read_answers
 from incidents.money import Money, NoCompensationReason
 from incidents.state import Incident
 from runbooks.ladder import occasion_of
@@ -71,6 +72,15 @@ class Grounds:
                 needs_four_eyes=amount > FOUR_EYES_ABOVE,
                 who_can=tuple(each.id for each in able),
             )
+
+        return make
+
+    def impact(self, given: Mapping[str, str], by: str) -> Callable[[Incident, datetime], c.AnswerImpact]:
+        """Answers about the impact, with what the incident's own plan makes of them. Raises CommandRefused, naming what
+        there is, for a question or an answer that it does not have."""
+
+        def make(incident: Incident, _now: datetime) -> c.AnswerImpact:
+            return c.AnswerImpact(read_answers(given, self._book.of(incident).matrix), by)
 
         return make
 

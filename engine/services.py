@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol, TextIO
 
 from contacts.addresses import PROVIDERS, ChannelKind
 from contacts.directory import Contact, Directory
-from engine.answers import sentence_for
+from engine.answers import declared_sentence, sentence_for
 from engine.book import PlanBook
 from engine.briefing import Briefing, brief
 from engine.calendars import Calendars
@@ -41,6 +41,7 @@ from incidents import commands as c
 from incidents import events as e
 from incidents.errors import CommandRefused, Overloaded, PlanInvalid, UnknownIncident
 from incidents.evolve import fold
+from incidents.impact import read_answers
 from incidents.severity import Severity
 from incidents.state import Incident
 from notifications.channel import Answer, Channel
@@ -361,11 +362,13 @@ class Engine:
         drill: bool = False,
         because: tuple[str, ...] = (),
         implicated: Sequence[str] = (),
+        impact: Mapping[str, str] | None = None,
         command_id: str | None = None,
     ) -> tuple[str, str]:
         """(incident, sentence). A command id seen before gives the same answer again and declares nothing.
 
-        `implicated` have to do with what happened: they and everybody who reports to them stay out of it.
+        `implicated` have to do with what happened: they and everybody who reports to them stay out of it. `impact`
+        answers questions of the plan's matrix; it may make the incident worse than `severity`, never milder.
         """
         left_out = tuple(sorted(self.directory.implicated_in([self.known_contact(each).id for each in implicated])))
         known = self.book.plan.situations.get(situation)
@@ -373,6 +376,7 @@ class Engine:
             raise CommandRefused(
                 f"The plan has no situation {situation!r}; it has {', '.join(sorted(self.book.plan.situations))}."
             )
+        answers = read_answers(impact or {}, self.book.plan.matrix)
         now = self.clock.now()
 
         def work(tx: Tx) -> tuple[str, str, Change | None]:
@@ -393,9 +397,10 @@ class Engine:
                     area=area or known.area,
                     because=because,
                     implicated=left_out,
+                    impact=answers,
                 ),
             )
-            sentence = f"{change.after.id} is declared as {change.after.severity}; people are being paged."
+            sentence = declared_sentence(change.after)
             if command_id is not None:
                 plans.remember(tx, command_id, change.after.id, sentence, now.timestamp())
             return change.after.id, sentence, change

@@ -6,6 +6,7 @@ from typing import Any
 from contacts.directory import Directory
 from engine.clock import from_stamp
 from incidents.events import Event
+from incidents.impact import TITLES
 from incidents.state import Incident, StepState, is_quiet, missing_to_close
 from incidents.timeline import sentence
 from runbooks.forecast import forecast
@@ -56,6 +57,9 @@ def incident_view(
         "updates": _updates(incident),
         "decisions": _decisions(incident),
         "compensation": _compensation(incident),
+        "impact": _impact(incident, plan),
+        "stood_down_by": incident.stood_down_by,
+        "stood_down_because": incident.stood_down_because,
         "signals": [{"dedup_key": key, "firing": firing} for key, firing in incident.signals.items()],
         "missing_to_close": missing_to_close(incident),
         "next_moves": _next(incident, plan, directory, now),
@@ -230,6 +234,44 @@ def _questions(incident: Incident) -> list[dict[str, Any]]:
             "expired_at": stamp(each.expired_at),
         }
         for each in incident.questions.values()
+    ]
+
+
+def _impact(incident: Incident, plan: Plan) -> list[dict[str, Any]]:
+    """Every row of the severity matrix; one that nobody has answered has no answer. `weighed`: see incidents.state."""
+    found = []
+    for row, question in plan.matrix.items():
+        given = incident.impact.get(row.value)
+        rated = None if given is None else given.said.severity
+        found.append(
+            {
+                "question": row.value,
+                "title": TITLES[row],
+                "ask": question.ask,
+                "answer": None if given is None else given.said.answer,
+                "says": None if given is None else given.said.says,
+                "severity": None if rated is None else rated.value,
+                "by": None if given is None else given.by,
+                "at": None if given is None else stamp(given.at),
+                "weighed": given is not None and given.weighed,
+            }
+        )
+    return found
+
+
+def questions_view(plan: Plan) -> list[dict[str, Any]]:
+    """What is asked about the impact, with every answer and what it makes of the severity."""
+    return [
+        {
+            "question": row.value,
+            "title": TITLES[row],
+            "ask": question.ask,
+            "answers": [
+                {"answer": word, "says": each.says, "severity": each.severity.value}
+                for word, each in question.answers.items()
+            ],
+        }
+        for row, question in plan.matrix.items()
     ]
 
 

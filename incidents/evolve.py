@@ -95,7 +95,7 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
         case e.RungTold():
             known_escalation = incident.escalations.get(event.escalation)
             told = () if known_escalation is None else (*known_escalation.told, event.rung)
-            return _change_escalation(incident, event.escalation, told=told)
+            return _told(_change_escalation(incident, event.escalation, told=told), event.contacts)
         case e.RungSkipped():
             return _rung_skipped(incident, event)
         case e.PageSent():
@@ -126,7 +126,8 @@ def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR09
         case e.UpdatePublished():
             return _updated(incident, event)
         case e.SummaryIssued():
-            return replace(incident, summaries=event.number, last_summary_at=event.at)
+            issued = replace(incident, summaries=event.number, last_summary_at=event.at)
+            return _told(issued, event.recipients)
         case e.DecisionRequested() | e.DecisionMade():
             return _decision(incident, event)
         case e.CompensationProposed():
@@ -256,6 +257,10 @@ def _change_page(incident: Incident, message_id: str, **changes: object) -> Inci
         return incident
     changed = replace(page, **changes)
     return replace(incident, pages={**incident.pages, message_id: changed})
+
+
+def _told(incident: Incident, contacts: tuple[str, ...]) -> Incident:
+    return replace(incident, told=tuple(dict.fromkeys((*incident.told, *contacts))))
 
 
 def _page_sent(incident: Incident, event: e.PageSent) -> Incident:
@@ -452,6 +457,7 @@ def _reopened(incident: Incident, at: datetime) -> Incident:
         stood_down_by=None,
         stood_down_because="",
         next_update_by=None,
+        told=(),
         reopened_at=at,
     )
 

@@ -66,6 +66,11 @@ class Page:
         return self.failure is not None and not (self.proven and self.failure.is_doubt)
 
     @property
+    def may_have_come(self) -> bool:
+        """Whether its contact may have it: the provider took it, or nobody can tell."""
+        return self.sent_at is not None or (self.failure is not None and self.failure.is_doubt)
+
+    @property
     def state(self) -> str:
         if self.failed:
             return "unknown" if self.failure is PageFailure.UNKNOWN else "failed"
@@ -239,6 +244,8 @@ class Incident:
     next_update_by: datetime | None = None
     summaries: int = 0
     last_summary_at: datetime | None = None
+    told: tuple[str, ...] = ()
+    """Who was told of it without having to answer: by a rung, or by an executive summary."""
     support: tuple[str, ...] = ()
     resolved_at: datetime | None = None
     resolution: str = ""
@@ -256,6 +263,15 @@ class Incident:
     def began_at(self) -> datetime:
         """From when its clocks run: the declaration, or the last reopening."""
         return self.reopened_at or self.declared_at
+
+    @property
+    def concerned(self) -> tuple[str, ...]:
+        """Everybody who has heard of it from us since it began, each once: called, told, or at work on it."""
+        called = [
+            page.contact for page in self.pages.values() if page.may_have_come and page.requested_at >= self.began_at
+        ]
+        working = [*([] if self.commander is None else [self.commander]), *self.support, *self.roles.values()]
+        return tuple(dict.fromkeys((*called, *working, *self.told)))
 
     @property
     def rating(self) -> tuple[Severity | None, tuple[str, ...]]:

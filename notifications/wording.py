@@ -681,6 +681,15 @@ def ladder_stopped(incident: str, because: str, reader: Reader) -> str:
     )
 
 
+def stood_down(incident: str, who: str, because: str, reader: Reader) -> str:
+    """For everybody who has heard of it: it was nothing, and who says so."""
+    return _choose(
+        reader.language,
+        f"{incident} is stood down by {who}: {because}. You need do nothing more.",
+        f"{incident} queda sin efecto, dice {who}: {because}. No tiene que hacer nada más.",
+    )
+
+
 def update_text(incident: str, severity: Severity, text: str, next_by: datetime | None, reader: Reader) -> str:
     """An update for staff and executives; the text is what was approved, word for word."""
     return f"{incident} {severity.value}: {text}{_next_by(next_by, reader)}"

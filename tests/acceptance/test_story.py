@@ -3,6 +3,7 @@
 import pytest
 
 from incidents import commands as c
+from incidents.impact import read_answers
 from incidents.money import NoCompensationReason
 from incidents.severity import Severity
 from tests.support.plans import crisis_plan, eur, everybody, minutes, rung, someone, step
@@ -239,6 +240,45 @@ def test_those_who_were_called_are_told_when_it_is_stood_down(world):
     world.phone("ana").is_told("INC-1")
     world.all_ignore()
     world.passes(days=1)
+    world.no_phone_rings()
+
+
+def test_everybody_who_works_on_it_or_was_told_of_it_hears_that_it_was_nothing(world):
+    world.given_plan(crisis_plan(rung("ana", tell=("cleo",)), rung("bob"), executives=("dora",), summary_every="2m"))
+    world.alert("ShopDown")
+    world.phone("ana").rings().ignores()
+    world.phone("cleo").is_told("SEV1")
+    world.passes(minutes=5)
+    world.phone("bob").rings().presses("4")
+    world.phone("ana").is_told("taken by Bob")
+    world.phone("dora").is_told("SEV1")
+    world.does("INC-1", c.StandDown("a film of last year", "person:bob"))
+    for contact in ("ana", "cleo", "dora"):
+        world.phone(contact).is_told("INC-1 is stood down by Bob: a film of last year")
+    world.phone("bob").is_told_nothing()
+    world.passes(days=30)
+    world.no_phone_rings()
+
+
+def test_who_never_heard_of_it_is_not_told_that_it_was_nothing(world):
+    world.given_plan()
+    world.alert("ShopDown")
+    world.does("INC-1", c.StandDown("a test of the monitor", "person:dora"))
+    world.phone("ana").is_told("stood down by Dora")
+    world.phone("bob").is_told_nothing()
+    world.phone("cleo").is_told_nothing()
+
+
+def test_a_worse_answer_about_the_impact_calls_people_again_and_a_better_one_lowers_nothing(world):
+    world.given_plan()
+    world.alert("ShopDown", "warning")
+    world.phone("ana").rings().presses("4")
+    said = read_answers({"people": "death"}, world.plan.matrix)
+    world.does("INC-1", c.AnswerImpact(said, "person:ana"))
+    world.incident().is_rated("SEV1").is_in_round(2).says("Severity SEV3 became SEV1: People and safety: a death")
+    world.phone("ana").rings().hears("SEV1").presses("4")
+    world.does("INC-1", c.AnswerImpact(read_answers({"people": "none"}, world.plan.matrix), "person:ana"))
+    world.incident().is_rated("SEV1").is_in_round(2).says("Impact: People and safety: nobody (SEV4)")
     world.no_phone_rings()
 
 

@@ -15,14 +15,17 @@ from customers.compensation import Fault, Impact, propose
 from engine.clock import from_stamp
 from engine.services import Engine
 from engine.status import status_of
-from engine.view import move_view, row_view, stamp
+from engine.view import move_view, questions_view, row_view, stamp
 from incidents import commands as c
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from incidents.state import Incident
 from storage import log as incident_log
 from tocsin.web import orders as o
+from tocsin.web.openapi import with_keys
 
+LONGEST_WAIT = 8.0
+"""Seconds that the feed lets somebody wait."""
 _bearer = HTTPBearer(auto_error=False, description="The token in TOCSIN_HOME/token")
 
 
@@ -40,10 +43,36 @@ def authorised(
     """Every route under /api/v1, from loopback too: a reverse proxy looks like loopback."""
     given = credentials.credentials if credentials is not None else ""
     if not hmac.compare_digest(given.encode(), engine.token.encode()):
-        raise HTTPException(401, "Give the token of TOCSIN_HOME/token as Authorization: Bearer <token>.")
+        raise HTTPException(
+            401,
+            "Give the token of TOCSIN_HOME/token as Authorization: Bearer <token>.",
+            {"www-authenticate": "Bearer"},
+        )
 
 
-router = APIRouter(prefix="/api/v1", dependencies=[Depends(authorised)])
+def plainly_asked(request: Request) -> None:
+    """A parameter that nobody knows is a slip of the pen, one that stands twice means two things: neither is guessed at.
+
+    A body says that it is JSON: what a page in a browser can send unasked, a form or plain text, is never a command.
+    """
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            listed = f"it has {', '.join(known)}" if known else "it has none"
+            raise HTTPException(400, f"{name[:80]}: this path has no such parameter; {listed}.")
+        if given.count(name) > 1:
+            raise HTTPException(400, f"{name}: this parameter stands here more than once.")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if request.method == "POST" and has_body and kind != "application/json":
+        raise HTTPException(415, "Send the body as JSON, with Content-Type: application/json.")
+
+
+GUARDED = [Depends(authorised), Depends(plainly_asked)]
+"""What every router of `/api/v1` depends on."""
+router = APIRouter(prefix="/api/v1", dependencies=GUARDED)
 
 
 def the_incident(incident_id: str) -> str:
@@ -81,6 +110,7 @@ async def declare(engine: EngineHere, order: o.DeclareOrder) -> dict[str, Any]:
         drill=order.drill,
         because=order.because,
         implicated=order.implicated,
+        impact=order.impact,
         command_id=order.command_id,
     )
     return {"sentence": sentence, "incident": await engine.show(incident_id)}
@@ -104,7 +134,7 @@ async def summary(engine: EngineHere, incident_id: IncidentId) -> dict[str, Any]
     }
 
 
-@router.get("/incidents/{incident_id}/link")
+@router.get("/incidents/{incident_id}/link", responses={409: {}})
 async def link(engine: EngineHere, request: Request, incident_id: IncidentId, contact: str) -> dict[str, Any]:
     known = engine.known_contact(contact)
     await engine.show(incident_id)
@@ -169,6 +199,8 @@ def _maker(  # noqa: C901, PLR0912 - one line an order
             made = c.HandOver(engine.known_contact(order.to).id, order.note, by)
         case o.SeverityOrder():
             made = c.ChangeSeverity(order.severity, order.because, by)
+        case o.ImpactOrder():
+            return engine.grounds.impact(order.impact, by)
         case o.StepDoneOrder():
             made = c.CompleteStep(order.step, order.evidence, by)
         case o.StepSkipOrder():
@@ -182,7 +214,7 @@ def _maker(  # noqa: C901, PLR0912 - one line an order
         case o.ReopenOrder():
             made = c.Reopen(order.because, by)
         case o.StandDownOrder():
-            made = c.StandDown(order.because, by)
+            made = c.StandDown(order.because, by, order.told)
         case o.DecideOrder():
             made = c.Decide(order.decision, order.choice, order.because, by)
         case o.InformOrder():
@@ -252,7 +284,7 @@ async def status(engine: EngineHere) -> dict[str, Any]:
 
 @router.get("/plan")
 async def plan(engine: EngineHere) -> dict[str, Any]:
-    """What a form needs to know: situations, people, roles."""
+    """What a form needs to know: situations, people, roles, questions about the impact."""
     book = engine.book
     return {
         "version": book.version,
@@ -262,11 +294,12 @@ async def plan(engine: EngineHere) -> dict[str, Any]:
             for code, each in book.plan.situations.items()
         ],
         "contacts": [{"id": each.id, "name": each.name} for each in book.directory.contacts],
+        "impact": questions_view(book.plan),
         "roles": [{"id": role.id, "title": role.title, "holder": role.responsible} for role in book.directory.roles],
     }
 
 
-@router.post("/plan/activate")
+@router.post("/plan/activate", responses={422: {"description": "The plan cannot be used; every problem"}})
 async def activate_plan(engine: EngineHere) -> dict[str, Any]:
     return {"plan_version": await engine.activate_plan()}
 
@@ -282,19 +315,29 @@ async def backup(engine: EngineHere, order: o.BackupOrder) -> dict[str, Any]:
     target = Path(order.path)
     if not target.is_absolute():
         raise CommandRefused("Give the backup's absolute path: the engine has its own working folder.")
-    if target.exists():
-        raise CommandRefused(f"{target} exists already; a backup overwrites nothing.")
     try:
+        if target.resolve().parent == Path("/"):
+            raise CommandRefused("A backup does not belong into the root folder. Name a folder of its own.")
+        if target.exists():
+            raise CommandRefused(f"{target} exists already; a backup overwrites nothing.")
         size = await asyncio.to_thread(engine.database.backup, target)
     except OSError as error:
         raise CommandRefused(f"{target} cannot be written: {error.strerror}") from error
+    except ValueError as error:  # a NUL, or what no file's name can be
+        raise CommandRefused(f"{order.path!r} is no path of this machine.") from error
     return {"path": str(target), "bytes": size}
 
 
-@router.get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request) -> JSONResponse:
-    """The description of this API, for programs that generate their client from it."""
-    return JSONResponse(request.app.openapi())
+@router.get("/openapi.json")
+async def openapi(engine: EngineHere, request: Request) -> dict[str, Any]:
+    """The description of this API, with the integration keys of the plan in force: keep it as you keep the plan.
+
+    docs/openapi.json is the same without keys.
+    """
+    keys: dict[str, list[str]] = {}
+    for each in engine.book.plan.integrations:
+        keys.setdefault(each.kind, []).append(each.key)
+    return with_keys(request.app.openapi(), keys)
 
 
 # --- for workers ---
@@ -353,7 +396,9 @@ async def feed(
     after: Annotated[int, Query(ge=0)] = 0,
     wait: Annotated[float, Query(ge=0, le=60)] = 15.0,
 ) -> dict[str, Any]:
-    sequence, changed = await engine.feed.wait(after, wait)
+    """What changed after `after`. Waits up to `wait` seconds for the first change, and never longer than 8: an empty
+    list is an answer, and many a client gives up after ten."""
+    sequence, changed = await engine.feed.wait(after, min(wait, LONGEST_WAIT))
     return {"sequence": sequence, "incidents": changed}
 
 

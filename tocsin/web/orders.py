@@ -12,6 +12,7 @@ from incidents.severity import Severity
 
 _Line = Annotated[str, StringConstraints(max_length=200)]
 _Words = Annotated[str, StringConstraints(max_length=4000)]
+_Impact = Annotated[dict[_Line, _Line], Field(max_length=20)]
 By = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -81,6 +82,13 @@ class SeverityOrder(_Order):
     because: _Words
 
 
+class ImpactOrder(_Order):
+    """Answers about the impact, by question; `dont-know` is one to each. They raise the severity and never lower it."""
+
+    command: Literal["impact"]
+    impact: Annotated[_Impact, Field(min_length=1)]
+
+
 class StepDoneOrder(_Order):
     command: Literal["step-done"]
     step: _Line
@@ -125,8 +133,11 @@ class ReopenOrder(_Order):
 
 
 class StandDownOrder(_Order):
+    """It was no incident. Where customers were told of it, `told` says what they are told now."""
+
     command: Literal["stand-down"]
     because: _Words
+    told: _Words = ""
 
 
 class MergeOrder(_Order):
@@ -179,6 +190,7 @@ Order = Annotated[
     | AnswerOrder
     | HandoverOrder
     | SeverityOrder
+    | ImpactOrder
     | StepDoneOrder
     | StepSkipOrder
     | NoteOrder
@@ -211,6 +223,8 @@ class DeclareOrder(BaseModel):
     because: Annotated[tuple[_Words, ...], Field(max_length=20)] = ()
     implicated: Annotated[tuple[By, ...], Field(max_length=20)] = ()
     """Who has to do with what happened: they and those who report to them are left out."""
+    impact: _Impact = {}
+    """Answers about the impact, by question; they may make it worse than `severity`, never milder."""
     command_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
 
 
