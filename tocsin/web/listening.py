@@ -1,0 +1,111 @@
+"""Where help desks knock: `/webhooks/chatwoot/{key}` and `/webhooks/zendesk/{key}`.
+
+Bare ASGI, as for monitors: an answer is given after the commit. Only what is wrong with the request itself is a 4xx;
+everything else is a 503, so that it comes again. What comes again names the same mentions and changes nothing.
+"""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import unquote
+
+from incidents.errors import Overloaded, SignalRefused, TocsinError
+from listening import chatwoot, zendesk
+from listening.environment import secret
+from listening.source import SourceFailed
+from signals.listening import Chatwoot, Listening, Zendesk
+from signals.mention import Mention
+from tocsin.web.http import Reply, Scope, error_reply, header, json_reply, overloaded_reply
+from tocsin.web.intake import COME_BACK_AFTER, READ_AT_ONCE
+
+LIMIT = 1024 * 1024
+"""Bytes of one body."""
+PATHS = ("/webhooks/chatwoot/", "/webhooks/zendesk/")
+
+log = logging.getLogger("tocsin.listening")
+
+
+class Hearing(Protocol):
+    """What keeps mentions; `by` says how they came. Returns how many were new."""
+
+    async def hear(self, source: str, mentions: Sequence[Mention], *, by: str) -> int: ...
+
+
+async def take(
+    listening: Listening | None,
+    hearing: Hearing,
+    environment: Mapping[str, str],
+    now: Callable[[], datetime],
+    scope: Scope,
+    body: bytes,
+) -> Reply:
+    """The answer to a POST to one of PATHS."""
+    _, _, kind, key = scope["path"].split("/", 3)
+    spec = _source(listening, kind, unquote(key))
+    if spec is None:
+        return error_reply(401, f"No {kind} source of listening.yaml has this key.")
+    try:
+        refused = _unsigned(spec, environment, scope, body)
+    except SourceFailed as error:
+        log.error("webhook not taken source=%s because=%s", spec.name, error)
+        return overloaded_reply(str(error), COME_BACK_AFTER)
+    if refused is not None:
+        return refused
+    try:
+        if len(body) <= READ_AT_ONCE:
+            found = _read(spec, body, now())
+        else:
+            found = await asyncio.to_thread(_read, spec, body, now())
+    except SignalRefused as error:
+        return error_reply(400, f"This is no webhook of {kind.capitalize()}.", problems=error.problems)
+    return await _hear(hearing, spec.name, found)
+
+
+def _source(listening: Listening | None, kind: str, key: str) -> Chatwoot | Zendesk | None:
+    """The source of this kind with this key. Every key is compared, so that time says nothing."""
+    found = None
+    for spec in () if listening is None else listening.sources:
+        if (
+            isinstance(spec, Chatwoot | Zendesk)
+            and spec.kind == kind
+            and hmac.compare_digest(spec.key.encode(), key.encode("utf-8", "replace"))
+        ):
+            found = spec
+    return found
+
+
+def _unsigned(spec: Chatwoot | Zendesk, environment: Mapping[str, str], scope: Scope, body: bytes) -> Reply | None:
+    """The refusal of a request that is not signed as it should be. Raises SourceFailed without our secret."""
+    if spec.secret_from is None:
+        return None
+    known = secret(environment, spec.secret_from, f"the secret of {spec.name}'s webhooks")
+    if isinstance(spec, Chatwoot):
+        at, signature = header(scope, b"x-chatwoot-timestamp"), header(scope, b"x-chatwoot-signature")
+        signed = chatwoot.signed(known, at, body, signature)
+    else:
+        at = header(scope, b"x-zendesk-webhook-signature-timestamp")
+        signed = zendesk.signed(known, at, body, header(scope, b"x-zendesk-webhook-signature"))
+    return None if signed else error_reply(401, f"The request is not signed with the secret of {spec.name}.")
+
+
+def _read(spec: Chatwoot | Zendesk, body: bytes, now: datetime) -> tuple[Mention, ...]:
+    return chatwoot.read(body, spec, now) if isinstance(spec, Chatwoot) else zendesk.read(body, spec, now)
+
+
+async def _hear(hearing: Hearing, source: str, found: Sequence[Mention]) -> Reply:
+    if not found:
+        return json_reply(200, {"status": "nothing to hear", "mentions": 0})
+    try:
+        await hearing.hear(source, found, by="webhook")
+    except Overloaded as error:
+        return overloaded_reply(str(error), error.retry_after)
+    except TocsinError as error:
+        log.error("mentions not taken source=%s because=%s", source, error)
+        return overloaded_reply(str(error), COME_BACK_AFTER)
+    except Exception:
+        log.exception("mentions not taken source=%s", source)
+        return overloaded_reply("These mentions could not be taken. Send them again.", COME_BACK_AFTER)
+    return json_reply(202, {"status": "accepted", "mentions": len(found)})
