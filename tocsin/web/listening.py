@@ -19,10 +19,13 @@ from listening.source import SourceFailed
 from signals.listening import Chatwoot, Listening, Zendesk
 from signals.mention import Mention
 from tocsin.web.http import Reply, Scope, error_reply, header, json_reply, overloaded_reply
-from tocsin.web.intake import COME_BACK_AFTER, READ_AT_ONCE
 
 LIMIT = 1024 * 1024
 """Bytes of one body."""
+READ_AT_ONCE = 256 * 1024
+"""Bytes; a longer body is read in a thread."""
+COME_BACK_AFTER = 5
+"""Seconds; what a sender is told whose body could not be taken."""
 PATHS = ("/webhooks/chatwoot/", "/webhooks/zendesk/")
 
 log = logging.getLogger("tocsin.listening")
