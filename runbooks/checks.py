@@ -4,7 +4,7 @@ Errors are what would leave somebody uncalled or something undecided; warnings a
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -13,7 +13,9 @@ from contacts.schedule_findings import schedule_findings
 from contacts.walltime import begins, ends, zone
 from incidents.severity import Severity
 from runbooks import people
-from runbooks.places import Finding, ModelPath, Weight
+from runbooks.findings import repeated, unknown, warning
+from runbooks.hearing_checks import listening_findings, threshold_findings
+from runbooks.places import Finding, ModelPath
 from runbooks.plan import Decision, Ladder, Plan, Runbook, Step
 from runbooks.wording import nearest
 from signals.integration import Integration
@@ -43,26 +45,9 @@ def check(plan: Plan, directory: Directory) -> list[Finding]:
         _schedules,
         _paging,
         _reach,
+        _hearing,
     )
     return list(chain.from_iterable(look(plan, directory) for look in looks))
-
-
-def _warning(path: ModelPath, sentence: str) -> Finding:
-    return Finding(path, sentence, Weight.WARNING)
-
-
-def _unknown(path: ModelPath, word: str, known: Iterable[str], where: str) -> Finding:
-    meant = nearest(word, tuple(known))
-    return Finding(path, f"{word!r} is not {where}" + (f"; did you mean {meant!r}?" if meant is not None else "."))
-
-
-def _repeated(named: Iterable[tuple[ModelPath, Hashable]], sentence: str) -> Iterator[Finding]:
-    """A finding for every path whose value an earlier one has. `sentence` may say `{}` for the value."""
-    seen: set[Hashable] = set()
-    for path, value in named:
-        if value in seen:
-            yield Finding(path, sentence.format(value))
-        seen.add(value)
 
 
 def _reference(directory: Directory, path: ModelPath, reference: str) -> Iterator[Finding]:
@@ -80,14 +65,14 @@ def _reference(directory: Directory, path: ModelPath, reference: str) -> Iterato
         elif rank and kind not in ("role", "area"):
             yield Finding(path, f"{reference!r}: only a role or an area has a {rank.replace('-', ' ')}.")
         elif rank and people.holder(directory, kind, name, rank) is None:
-            yield _warning(path, f"{body!r} has no {rank.replace('-', ' ')}: nobody is called here.")
+            yield warning(path, f"{body!r} has no {rank.replace('-', ' ')}: nobody is called here.")
     elif directory.contact(name) is None:
         other = next((each for each in ("role", "area", "team", "schedule") if name in known[each]), None)
         if other is not None:
             article = "an" if other == "area" else "a"
             yield Finding(path, f"{name!r} is {article} {other}; write it as '{other}:{name}'.")
         else:
-            yield _unknown(path, name, [contact.id for contact in directory.contacts], "a contact in contacts.yaml")
+            yield unknown(path, name, [contact.id for contact in directory.contacts], "a contact in contacts.yaml")
 
 
 def _known_names(directory: Directory) -> dict[str, tuple[str, ...]]:
@@ -120,14 +105,14 @@ def _called(name: str, ladder: Ladder) -> Iterator[tuple[ModelPath, tuple[str, .
 
 def _called_twice(directory: Directory, path: ModelPath, references: tuple[str, ...]) -> Iterator[Finding]:
     entries = [((*path, index), reference) for index, reference in enumerate(references)]
-    yield from _repeated(entries, "{!r} is called twice at once here.")
+    yield from repeated(entries, "{!r} is called twice at once here.")
     seen: dict[str, str] = {}
     for entry, reference in entries:
         contact = people.usual(directory, reference)
         if contact is None or seen.get(contact.id) == reference:
             continue
         if contact.id in seen:
-            yield _warning(entry, f"{reference!r} and {seen[contact.id]!r} are both {contact.name}, who is paged once.")
+            yield warning(entry, f"{reference!r} and {seen[contact.id]!r} are both {contact.name}, who is paged once.")
         seen.setdefault(contact.id, reference)
 
 
@@ -139,11 +124,11 @@ def _severities(plan: Plan, directory: Directory) -> Iterator[Finding]:
             yield Finding(("cadence",), f"{severity} has no clocks.")
     for severity, ladder in plan.severities.items():
         if ladder not in plan.ladders:
-            yield _unknown(("severities", severity), ladder, plan.ladders, "one of the ladders")
+            yield unknown(("severities", severity), ladder, plan.ladders, "one of the ladders")
     used = {*plan.severities.values(), *(name for each in plan.situations.values() for name in each.ladder.values())}
     for name in plan.ladders:
         if name not in used:
-            yield _warning(("ladders", name), f"No severity and no situation uses the ladder {name!r}.")
+            yield warning(("ladders", name), f"No severity and no situation uses the ladder {name!r}.")
 
 
 def _situations(plan: Plan, directory: Directory) -> Iterator[Finding]:
@@ -151,22 +136,22 @@ def _situations(plan: Plan, directory: Directory) -> Iterator[Finding]:
     for code, situation in plan.situations.items():
         path: ModelPath = ("situations", code)
         if situation.runbook not in known:
-            yield _unknown((*path, "runbook"), situation.runbook, known, "the id of a runbook")
+            yield unknown((*path, "runbook"), situation.runbook, known, "the id of a runbook")
         for severity, ladder in situation.ladder.items():
             if ladder not in plan.ladders:
-                yield _unknown((*path, "ladder", severity), ladder, plan.ladders, "one of the ladders")
+                yield unknown((*path, "ladder", severity), ladder, plan.ladders, "one of the ladders")
     used = {situation.runbook for situation in plan.situations.values()}
     for index, runbook in enumerate(plan.runbooks):
         if runbook.id not in used:
-            yield _warning(("runbooks", index, "id"), f"No situation uses the runbook {runbook.id!r}.")
+            yield warning(("runbooks", index, "id"), f"No situation uses the runbook {runbook.id!r}.")
 
 
 def _integrations(plan: Plan, directory: Directory) -> Iterator[Finding]:
     senders = plan.integrations
     names = [(("integrations", index, "name"), each.name) for index, each in enumerate(senders)]
     keys = [(("integrations", index, "key"), each.key) for index, each in enumerate(senders)]
-    yield from _repeated(names, "Another integration is called {!r} too.")
-    yield from _repeated(keys, "Another integration has this key too; every sender needs its own.")
+    yield from repeated(names, "Another integration is called {!r} too.")
+    yield from repeated(keys, "Another integration has this key too; every sender needs its own.")
     for index, sender in enumerate(senders):
         yield from _routes(plan, sender, ("integrations", index, "routes"))
 
@@ -175,9 +160,9 @@ def _routes(plan: Plan, sender: Integration, path: ModelPath) -> Iterator[Findin
     catch_all: int | None = None
     for index, route in enumerate(sender.routes):
         if route.situation not in plan.situations:
-            yield _unknown((*path, index, "situation"), route.situation, plan.situations, "one of the situations")
+            yield unknown((*path, index, "situation"), route.situation, plan.situations, "one of the situations")
         if catch_all is not None:
-            yield _warning((*path, index), f"This route is never reached: route {catch_all + 1} takes everything.")
+            yield warning((*path, index), f"This route is never reached: route {catch_all + 1} takes everything.")
         elif not route.match:
             catch_all = index
     if catch_all is None:
@@ -191,7 +176,7 @@ def _references(plan: Plan, directory: Directory) -> Iterator[Finding]:
             yield from _reference(directory, (field, index), reference)
         yield from _called_twice(directory, (field,), references)
     if not plan.executives and any(cadence.summary_every for cadence in plan.cadence.values()):
-        yield _warning(("cadence",), "Executive summaries are due, but 'executives' names nobody who receives them.")
+        yield warning(("cadence",), "Executive summaries are due, but 'executives' names nobody who receives them.")
 
 
 def _compensation(plan: Plan, directory: Directory) -> Iterator[Finding]:
@@ -204,17 +189,17 @@ def _compensation(plan: Plan, directory: Directory) -> Iterator[Finding]:
     decider = people.usual(directory, plan.compensation.decider)
     if decider is not None and decider not in holders:
         others = ", ".join(contact.name for contact in holders)
-        yield _warning(
+        yield warning(
             ("compensation", "decider"), f"{decider.name} has no authority for compensation; {others} must do it."
         )
     if len(holders) == 1:
         alone = f"Only {holders[0].name} has authority for compensation, and nobody decides their own proposal."
-        yield _warning(("compensation",), alone)
+        yield warning(("compensation",), alone)
     for index, contact in enumerate(directory.contacts):
         for number, grant in enumerate(contact.authority):
             if _is_compensation(grant) and not _in_currency(grant, plan.compensation.currency):
                 sentence = f"This authority covers nothing: the plan compensates in {plan.compensation.currency}."
-                yield _warning(("contacts", index, "authority", number), sentence)
+                yield warning(("contacts", index, "authority", number), sentence)
 
 
 def _is_compensation(grant: Authority) -> bool:
@@ -227,7 +212,7 @@ def _in_currency(grant: Authority, currency: str) -> bool:
 
 def _publications(plan: Plan, directory: Directory) -> Iterator[Finding]:
     entries = [(("publications", index), each) for index, each in enumerate(plan.publications)]
-    yield from _repeated(
+    yield from repeated(
         ((path, (each.audience, each.channel, each.to)) for path, each in entries),
         "This audience gets every update here already.",
     )
@@ -236,7 +221,7 @@ def _publications(plan: Plan, directory: Directory) -> Iterator[Finding]:
             yield Finding((*path, "to"), "A Slack channel is named by its id, such as C024BE7LH.")
     told = {publication.audience for publication in plan.publications}
     if "customers" not in told and any(cadence.update_every for cadence in plan.cadence.values()):
-        yield _warning(("cadence",), "Updates are due, but 'publications' has no place where customers can read them.")
+        yield warning(("cadence",), "Updates are due, but 'publications' has no place where customers can read them.")
 
 
 # What a runbook says
@@ -244,7 +229,7 @@ def _publications(plan: Plan, directory: Directory) -> Iterator[Finding]:
 
 def _runbooks(plan: Plan, directory: Directory) -> Iterator[Finding]:
     ids = [(("runbooks", index, "id"), runbook.id) for index, runbook in enumerate(plan.runbooks)]
-    yield from _repeated(ids, "Another runbook is called {!r} too.")
+    yield from repeated(ids, "Another runbook is called {!r} too.")
     for index, runbook in enumerate(plan.runbooks):
         path: ModelPath = ("runbooks", index)
         yield from _steps(directory, runbook, (*path, "steps"))
@@ -253,14 +238,14 @@ def _runbooks(plan: Plan, directory: Directory) -> Iterator[Finding]:
 
 
 def _steps(directory: Directory, runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
-    yield from _repeated([((*path, index, "id"), each.id) for index, each in enumerate(runbook.steps)], _TWICE)
+    yield from repeated([((*path, index, "id"), each.id) for index, each in enumerate(runbook.steps)], _TWICE)
     for index, step in enumerate(runbook.steps):
         yield from _reference(directory, (*path, index, "owner"), step.owner)
         yield from _needs(step, runbook, (*path, index, "needs"))
 
 
 def _decisions(directory: Directory, runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
-    yield from _repeated([((*path, index, "id"), each.id) for index, each in enumerate(runbook.decisions)], _TWICE)
+    yield from repeated([((*path, index, "id"), each.id) for index, each in enumerate(runbook.decisions)], _TWICE)
     for index, decision in enumerate(runbook.decisions):
         yield from _reference(directory, (*path, index, "decider"), decision.decider)
         yield from _needs(decision, runbook, (*path, index, "needs"))
@@ -271,14 +256,14 @@ def _choice(decision: Decision, path: ModelPath) -> Iterator[Finding]:
     if decision.id == COMPENSATION_DECISION:
         yield Finding((*path, "id"), "Tocsin asks for 'compensation' by itself, in every incident; leave it out.")
     options = [((*path, "options", index), option) for index, option in enumerate(decision.options)]
-    yield from _repeated(options, _TWICE)
+    yield from repeated(options, _TWICE)
 
 
 def _needs(task: Step | Decision, runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
     steps = {step.id: step for step in runbook.steps}
     for index, need in enumerate(task.needs):
         if need not in steps:
-            yield _unknown((*path, index), need, steps, "a step of this runbook")
+            yield unknown((*path, index), need, steps, "a step of this runbook")
 
 
 def _circles(runbook: Runbook, path: ModelPath) -> Iterator[Finding]:
@@ -313,16 +298,16 @@ def _circle_through(start: str, steps: dict[str, Step]) -> tuple[str, ...]:
 
 def _contacts(plan: Plan, directory: Directory) -> Iterator[Finding]:
     ids = [(("contacts", index, "id"), contact.id) for index, contact in enumerate(directory.contacts)]
-    yield from _repeated(ids, "Another contact is called {!r} too.")
+    yield from repeated(ids, "Another contact is called {!r} too.")
     for index, contact in enumerate(directory.contacts):
         path: ModelPath = ("contacts", index)
         channels = [((*path, "channels", number), (each.kind, each.to)) for number, each in enumerate(contact.channels)]
-        yield from _repeated(channels, "This channel stands here twice.")
+        yield from repeated(channels, "This channel stands here twice.")
         yield from _ties(plan, directory, contact, path)
         if not _zone_exists(contact.time_zone):
-            yield _unknown((*path, "time_zone"), contact.time_zone, available_timezones(), "a time zone")
+            yield unknown((*path, "time_zone"), contact.time_zone, available_timezones(), "a time zone")
         if _is_real(contact) and len(contact.channels) == 1:
-            yield _warning(
+            yield warning(
                 (*path, "channels"), f"{contact.name} has one channel; when that one is down they are not reached."
             )
 
@@ -337,17 +322,17 @@ def _ties(plan: Plan, directory: Directory, contact: Contact, path: ModelPath) -
     areas = [each.id for each in directory.areas]
     for index, area in enumerate(contact.areas):
         if area not in areas:
-            yield _unknown((*path, "areas", index), area, areas, "an area in contacts.yaml")
+            yield unknown((*path, "areas", index), area, areas, "an area in contacts.yaml")
     interests = [*plan.situations, *areas, *(each.area for each in plan.situations.values() if each.area)]
     for index, interest in enumerate(contact.conflicts):
         if interest not in interests:
-            yield _unknown((*path, "conflicts", index), interest, interests, "a situation or an area")
+            yield unknown((*path, "conflicts", index), interest, interests, "a situation or an area")
     where = zone(contact.time_zone)
     for index, absence in enumerate(contact.absences):
         if ends(absence.ends, where) <= begins(absence.starts, where):
             yield Finding((*path, "absences", index, "ends"), "This absence ends before it begins.")
     if contact.language not in ("en", "es"):
-        yield _warning((*path, "language"), f"There are no texts in {contact.language!r}; English is used.")
+        yield warning((*path, "language"), f"There are no texts in {contact.language!r}; English is used.")
     yield from _chain_of_command(directory, contact, path)
 
 
@@ -356,7 +341,7 @@ def _people(known: list[str], named: dict[ModelPath, str | None], myself: str) -
         if each == myself:
             yield Finding(place, f"{myself!r} cannot be this to themselves.")
         elif each is not None and each not in known:
-            yield _unknown(place, each, known, "a contact in contacts.yaml")
+            yield unknown(place, each, known, "a contact in contacts.yaml")
 
 
 def _chain_of_command(directory: Directory, contact: Contact, path: ModelPath) -> Iterator[Finding]:
@@ -372,28 +357,28 @@ def _chain_of_command(directory: Directory, contact: Contact, path: ModelPath) -
 def _teams(plan: Plan, directory: Directory) -> Iterator[Finding]:
     known = [each.id for each in directory.contacts]
     ids = [(("teams", index, "id"), team.id) for index, team in enumerate(directory.teams)]
-    yield from _repeated(ids, "Another team is called {!r} too.")
+    yield from repeated(ids, "Another team is called {!r} too.")
     for index, team in enumerate(directory.teams):
         members: list[tuple[ModelPath, str]] = [
             (("teams", index, "members", number), each) for number, each in enumerate(team.members)
         ]
-        yield from _repeated(members, "{!r} is in this team already.")
+        yield from repeated(members, "{!r} is in this team already.")
         for place, member in members:
             if member not in known:
-                yield _unknown(place, member, known, "a contact in contacts.yaml")
+                yield unknown(place, member, known, "a contact in contacts.yaml")
 
 
 def _schedules(plan: Plan, directory: Directory) -> Iterator[Finding]:
     known = [each.id for each in directory.contacts]
     ids = [(("schedules", index, "id"), each.id) for index, each in enumerate(directory.schedules)]
-    yield from _repeated(ids, "Another schedule is called {!r} too.")
+    yield from repeated(ids, "Another schedule is called {!r} too.")
     for index, schedule in enumerate(directory.schedules):
         path: ModelPath = ("schedules", index)
         for inner, sentence in schedule_findings(schedule):
             yield Finding((*path, *inner), sentence)
         for inner, person in people.on_schedule(schedule):
             if person not in known:
-                yield _unknown((*path, *inner), person, known, "a contact in contacts.yaml")
+                yield unknown((*path, *inner), person, known, "a contact in contacts.yaml")
 
 
 def _paging(plan: Plan, directory: Directory) -> Iterator[Finding]:
@@ -405,7 +390,7 @@ def _paging(plan: Plan, directory: Directory) -> Iterator[Finding]:
             fits = any(kind in kinds for beat in beats for kind in beat.by)
             if not fits and severity not in contact.paging and _is_real(contact):
                 said = f"{contact.name} has no channel of the {severity} channel ladder: theirs are tried in turn."
-                yield _warning(("contacts", index, "channels"), said)
+                yield warning(("contacts", index, "channels"), said)
     for index, contact in enumerate(directory.contacts):
         kinds = {each.kind for each in contact.channels}
         for severity, beats in contact.paging.items():
@@ -413,7 +398,7 @@ def _paging(plan: Plan, directory: Directory) -> Iterator[Finding]:
             yield from _beats(path, beats)
             for number, beat in enumerate(beats):
                 if not any(kind in kinds for kind in beat.by):
-                    yield _warning((*path, number, "by"), f"{contact.name} has no such channel: this beat is left out.")
+                    yield warning((*path, number, "by"), f"{contact.name} has no such channel: this beat is left out.")
 
 
 def _beats(path: ModelPath, beats: tuple[Beat, ...]) -> Iterator[Finding]:
@@ -442,16 +427,24 @@ def _roles(plan: Plan, directory: Directory) -> Iterator[Finding]:
 def _held(directory: Directory, kind: str, everything: tuple[Role, ...] | tuple[Area, ...]) -> Iterator[Finding]:
     field = f"{kind}s"
     ids = [((field, index, "id"), held.id) for index, held in enumerate(everything)]
-    yield from _repeated(ids, f"Another {kind} is called {{!r}} too.")
+    yield from repeated(ids, f"Another {kind} is called {{!r}} too.")
     for index, held in enumerate(everything):
         path: ModelPath = (field, index)
         holders = {"responsible": held.responsible, "deputy": held.deputy, "second_deputy": held.second_deputy}
         named = [((*path, name), holder) for name, holder in holders.items() if holder is not None]
         for place, holder in named:
             yield from _reference(directory, place, holder)
-        yield from _repeated(named, f"{{!r}} holds the {kind} {held.id!r} already.")
+        yield from repeated(named, f"{{!r}} holds the {kind} {held.id!r} already.")
         if len(named) == 1 and not held.responsible.startswith("schedule:"):
-            yield _warning((*path, "id"), f"The {kind} {held.id!r} has no deputy.")
+            yield warning((*path, "id"), f"The {kind} {held.id!r} has no deputy.")
+
+
+# What is heard
+
+
+def _hearing(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    yield from threshold_findings(plan)
+    yield from listening_findings(plan)
 
 
 # Whether anybody is woken
@@ -460,7 +453,7 @@ def _held(directory: Directory, kind: str, everything: tuple[Role, ...] | tuple[
 def _reach(plan: Plan, directory: Directory) -> Iterator[Finding]:
     if not any(map(_is_real, directory.contacts)):
         rehearsal = "Everybody is on the console only: this plan can be rehearsed, but it cannot wake anybody."
-        yield _warning(("contacts",), rehearsal)
+        yield warning(("contacts",), rehearsal)
     else:
         yield from _unreachable_ends(plan, directory)
         yield from _example_numbers(directory)
@@ -476,7 +469,7 @@ def _example_numbers(directory: Directory) -> Iterator[Finding]:
     ]
     if found:
         sentence = f"{len(found)} numbers are reserved for examples and reach nobody; this is the first."
-        yield _warning(found[0], sentence)
+        yield warning(found[0], sentence)
 
 
 def _is_real(contact: Contact) -> bool:
@@ -502,4 +495,4 @@ def _unreachable_drills(plan: Plan, directory: Directory) -> Iterator[Finding]:
                 sentence = (
                     f"Nobody on the ladder {name!r} has a console or 'drills: true', so this drill reaches nobody."
                 )
-                yield _warning(("situations", code), sentence)
+                yield warning(("situations", code), sentence)

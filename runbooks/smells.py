@@ -13,7 +13,9 @@ from contacts.schedules import gaps
 from incidents.durations import write_duration
 from incidents.severity import Severity
 from runbooks import people
-from runbooks.places import Finding, ModelPath, Weight
+from runbooks.findings import warning
+from runbooks.hearing_checks import hearing_smells
+from runbooks.places import Finding, ModelPath
 from runbooks.plan import Ladder, Plan
 
 AHEAD = timedelta(weeks=12)
@@ -32,16 +34,13 @@ def smells(plan: Plan, directory: Directory, now: datetime) -> Iterator[Finding]
     """Warnings in the order of the plan. A plan with everybody on the console has only those of its shape."""
     yield from _rungs_never_reached(plan, directory)
     yield from _waits_beyond_target(plan)
+    yield from hearing_smells(plan)
     if all(channel.kind == "console" for contact in directory.contacts for channel in contact.channels):
         return
     yield from _single_points(plan, directory)
     yield from _addresses(directory, now)
     yield from _nobody_now(directory, now)
     yield from _gaps(directory, now)
-
-
-def _warning(path: ModelPath, sentence: str) -> Finding:
-    return Finding(path, sentence, Weight.WARNING)
 
 
 def _rungs_never_reached(plan: Plan, directory: Directory) -> Iterator[Finding]:
@@ -52,7 +51,7 @@ def _rungs_never_reached(plan: Plan, directory: Directory) -> Iterator[Finding]:
             may = {each.id for reference in rung.page for each in people.behind(directory, reference)}
             if may and may <= before:
                 sentence = "Everybody here has been called before: this rung calls nobody and is passed over."
-                yield _warning(("ladders", name, "rungs", index, "page"), sentence)
+                yield warning(("ladders", name, "rungs", index, "page"), sentence)
             before |= {each for reference in rung.page for each in _surely(directory, reference)}
 
 
@@ -78,7 +77,7 @@ def _waits_beyond_target(plan: Plan) -> Iterator[Finding]:
                 f"For {severity} somebody is to be reached in {write_duration(target)}, but when the first does not "
                 f"answer the next one is called after {write_duration(wait)}."
             )
-            yield _warning(("ladders", name, "rungs", 0, "wait"), sentence)
+            yield warning(("ladders", name, "rungs", 0, "wait"), sentence)
 
 
 def _single_points(plan: Plan, directory: Directory) -> Iterator[Finding]:
@@ -90,13 +89,13 @@ def _single_points(plan: Plan, directory: Directory) -> Iterator[Finding]:
         on_it = _everybody_on(ladder, directory)
         path: ModelPath = ("ladders", name)
         if len(on_it) == 1:
-            yield _warning(path, f"This ladder hangs on one person: {on_it[0].name}.")
+            yield warning(path, f"This ladder hangs on one person: {on_it[0].name}.")
         for what, ways in (("provider", _providers), ("network", _networks)):
             common = set.intersection(*(ways(directory, each) for each in on_it)) if on_it else set()
             only = set.union(*(ways(directory, each) for each in on_it)) if on_it else set()
             if len(only) == 1 and common:
                 hangs = f"Everybody on this ladder is reached by the {what} {min(only)!r} alone"
-                yield _warning(path, f"{hangs}; when it is down, nobody is.")
+                yield warning(path, f"{hangs}; when it is down, nobody is.")
 
 
 def _everybody_on(ladder: Ladder, directory: Directory) -> list[Contact]:
@@ -130,16 +129,16 @@ def _addresses(directory: Directory, now: datetime) -> Iterator[Finding]:
             if verified is None or expires is None:
                 unproven.append((path, contact.name))
             elif expires <= now.date():
-                yield _warning(path, f"The proof that this {channel.kind} reaches {contact.name} expired on {expires}.")
+                yield warning(path, f"The proof that this {channel.kind} reaches {contact.name} expired on {expires}.")
             elif expires <= (now + SOON).date():
-                yield _warning(path, f"The proof that this {channel.kind} reaches {contact.name} expires on {expires}.")
+                yield warning(path, f"The proof that this {channel.kind} reaches {contact.name} expires on {expires}.")
     if unproven:
         owners = len({name for _, name in unproven})
         sentence = (
             f"{len(unproven)} addresses of {owners} people are unproven; this is the first. "
             "`tocsin contacts verify` sends each a code."
         )
-        yield _warning(unproven[0][0], sentence)
+        yield warning(unproven[0][0], sentence)
 
 
 def _nobody_now(directory: Directory, now: datetime) -> Iterator[Finding]:
@@ -149,7 +148,7 @@ def _nobody_now(directory: Directory, now: datetime) -> Iterator[Finding]:
             found = directory.resolve(f"{kind}:{held.id}", Occasion(now))
             if not found.contacts:
                 why = "; ".join(found.because) or "nobody stands behind it"
-                yield _warning((field, index, "id"), f"Nobody holds the {kind} {held.id!r} now: {why}.")
+                yield warning((field, index, "id"), f"Nobody holds the {kind} {held.id!r} now: {why}.")
 
 
 def _gaps(directory: Directory, now: datetime) -> Iterator[Finding]:
@@ -162,4 +161,4 @@ def _gaps(directory: Directory, now: datetime) -> Iterator[Finding]:
             first = holes[0].since
             when = "" if first is None else f", first at {first:%Y-%m-%d %H:%M} UTC"
             sentence = f"Nobody is on duty {len(holes)} times in the next 12 weeks{when}."
-            yield _warning(("schedules", index, "id"), sentence)
+            yield warning(("schedules", index, "id"), sentence)

@@ -1,7 +1,7 @@
 """thresholds.yaml: what counts as a crisis, as a communications team writes it. Strict models; pure.
 
 Every sentence is kept as it was written and read by `signals/grammar.py`. `compiled` makes of a file what the detector
-decides with; `mistakes` and `doubts` say what the models cannot see.
+decides with; what the models cannot see is looked at by `runbooks/hearing_checks.py`.
 """
 
 from collections.abc import Callable, Iterator
@@ -148,18 +148,25 @@ class ThresholdsFile(_Blank):
 
 
 def compiled(file: ThresholdsFile) -> Thresholds:
-    """The thresholds of a file in which `mistakes` finds nothing. The same file always gives the same."""
+    """The thresholds of a file in which the checks find nothing wrong. The same file always gives the same."""
     return Thresholds(
         rules=tuple(compiled_rule(each) for each in file.rules),
         situation=file.situation,
         words=dict(file.words),
-        usual_days=grammar.parse_length(file.usual.same_brand, LONGEST_USUAL).days,
-        leave_out=grammar.parse_length(file.usual.leave_out, LONGEST_GUARD),
+        usual_days=usual_length(file)[0].days,
+        leave_out=usual_length(file)[1],
         raise_within=grammar.parse_raising(file.combine.raise_one_level_when),
         join=grammar.parse_joining(file.hold.join),
         calm=grammar.parse_calming(file.calm_down.propose_to_step_down_when),
         topics=_topics(file),
     )
+
+
+def usual_length(file: ThresholdsFile) -> tuple[timedelta, timedelta]:
+    """How long a time tells what is usual, and how much of the latest is left out of it."""
+    usual = file.usual
+    same_brand = grammar.parse_length(usual.same_brand, LONGEST_USUAL)
+    return same_brand, grammar.parse_length(usual.leave_out, LONGEST_GUARD)
 
 
 def compiled_rule(rule: RuleText) -> Rule:
@@ -211,9 +218,6 @@ def _topics(file: ThresholdsFile) -> dict[str, tuple[str, ...]]:
             if named.kind == "topic":
                 topics.setdefault(named.name, (named.name,))
     return topics
-
-
-# What the models cannot see
 
 
 @dataclass(frozen=True, slots=True)
