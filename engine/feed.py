@@ -37,8 +37,13 @@ class Feed:
         return [incident_id for incident_id, at in self._changed.items() if at > after]
 
     async def wait(self, after: int, seconds: float) -> tuple[int, list[str]]:
-        """The ids that changed after `after`; waits up to `seconds` for the first. An empty list is an answer."""
-        if self._sequence <= after and not self._closed:
+        """The ids that changed after `after`; waits up to `seconds` for the first. An empty list is an answer.
+
+        An `after` beyond our own number was counted by an engine that has ended: everything is news to whoever says it.
+        """
+        if after > self._sequence:
+            return self._sequence, self.since(0)
+        if self._sequence == after and not self._closed:
             waiter = asyncio.Event()
             self._waiters.add(waiter)
             try:

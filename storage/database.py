@@ -10,6 +10,7 @@ for its turn at each of them. Only the COMMIT, which waits for the disk, has a t
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import queue
@@ -227,13 +228,17 @@ class Database:
         return value
 
     def backup(self, target: Path) -> int:
-        """Copy the live database to `target` while it is written. Returns its size in bytes."""
+        """Copy the live database to `target` while it is written. Returns its size in bytes.
+
+        Raises OSError when `target` cannot be written.
+        """
         source = connect(self._path)
-        copy = sqlite3.connect(target)
         try:
-            source.backup(copy)
+            with contextlib.closing(sqlite3.connect(target)) as copy:
+                source.backup(copy)
+        except sqlite3.Error as error:
+            raise OSError(errno.EIO, str(error)) from error
         finally:
-            copy.close()
             source.close()
         return target.stat().st_size
 

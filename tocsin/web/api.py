@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
-from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from customers.compensation import Fault, Impact, propose
@@ -51,7 +50,7 @@ def authorised(
 
 
 def plainly_asked(request: Request) -> None:
-    """A parameter that nobody knows is a slip of the pen, one that stands twice means two things: neither is guessed at.
+    """A parameter that nobody knows is a slip of the pen, one that stands twice means two things: nothing is guessed.
 
     A body says that it is JSON: what a page in a browser can send unasked, a form or plain text, is never a command.
     """

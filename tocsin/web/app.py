@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from engine.metrics import render
@@ -23,8 +24,19 @@ from storage.database import StorageBroken
 from tocsin.web import api, directory, intake, pages, push, schedules
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
-from tocsin.web.http import BodyTooLarge, Receive, Reply, Scope, Send, error_reply, read_body, send_reply
-from tocsin.web.openapi import describe
+from tocsin.web.http import (
+    BodyTooLarge,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    error_reply,
+    header,
+    read_body,
+    send_reply,
+    too_packed,
+)
+from tocsin.web.openapi import describe, is_machine_path
 
 API_LIMIT = 1024 * 1024
 _STATUS: list[tuple[type[TocsinError], int]] = [
@@ -48,7 +60,15 @@ def build_app(engine: Engine) -> ASGIApp:
 
 def described_app() -> FastAPI:
     """The routes that the OpenAPI file describes, without an engine behind them."""
-    app = FastAPI(title="Tocsin", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Tocsin",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # A path with a slash too many is another path: a redirect would be built from what the sender calls us.
+        redirect_slashes=False,
+    )
     _routes(app)
     api.include(app)
     schedules.include(app)
@@ -98,8 +118,17 @@ def _errors(app: FastAPI) -> None:
         return JSONResponse({"error": "; ".join(problems), "problems": problems}, 400)
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {"allow": ", ".join(_methods_at(app, request.url.path))}
+        return JSONResponse({"error": str(error.detail)}, error.status_code, headers=headers)
+
+
+def _methods_at(app: FastAPI, path: str) -> list[str]:
+    """What may be asked of this path. The router itself names the methods of the first route that matches only."""
+    routes = [each for each in app.router.routes if isinstance(each, Route) and each.path_regex.match(path)]
+    return sorted({method for each in routes for method in each.methods or ()})
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -120,7 +149,14 @@ class Front:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
+        if is_machine_path(path) and scope["method"] != "POST":
+            await send_reply(send, error_reply(405, "Method Not Allowed", (b"allow", b"POST")))
+            return
         if scope["method"] == "POST":
+            encoded = header(scope, b"content-encoding").strip().lower()
+            if encoded not in ("", "identity"):
+                await send_reply(send, too_packed(encoded))
+                return
             handled = await self._post(path, scope, receive)
             if handled is not None:
                 await send_reply(send, handled)

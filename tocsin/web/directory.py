@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contacts.addresses import ChannelKind
@@ -13,10 +13,10 @@ from engine.contacts_view import deciders_view, directory_view, known
 from engine.verification import Asked, Fate
 from incidents.errors import CommandRefused
 from incidents.money import Currency, Money
-from tocsin.web.api import EngineHere, authorised
+from tocsin.web.api import GUARDED, EngineHere
 from tocsin.web.orders import By
 
-router = APIRouter(prefix="/api/v1", dependencies=[Depends(authorised)])
+router = APIRouter(prefix="/api/v1", dependencies=GUARDED)
 
 _FATES: dict[Fate, str] = {
     Fate.SENT: "A code goes to {name} by {kind}: {to}.",
@@ -88,7 +88,7 @@ async def confirm(engine: EngineHere, order: ConfirmOrder) -> dict[str, Any]:
     }
 
 
-@router.get("/who-can")
+@router.get("/who-can", responses={409: {}})
 async def who_can(
     engine: EngineHere,
     action: Action,

@@ -42,6 +42,12 @@ def overloaded_reply(sentence: str, retry_after: int) -> Reply:
     return error_reply(503, sentence, (b"retry-after", str(retry_after).encode()))
 
 
+def too_packed(encoding: str) -> Reply:
+    """415 for a compressed body: what it becomes has no size that we would know before."""
+    sentence = f"Send the body as it is: this server does not unpack {encoding[:40]!r}."
+    return error_reply(415, sentence, (b"accept-encoding", b"identity"))
+
+
 async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole body. Raises BodyTooLarge as soon as it grows past `limit` bytes; the rest is not read."""
     message = await receive()

@@ -6,20 +6,20 @@ GET everywhere: nothing here changes anything.
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from engine.schedules import MOST_WEEKS, calendar_text, schedule_view, the_schedule
 from engine.services import Engine
 from incidents.errors import UnknownIncident
-from tocsin.web.api import EngineHere, authorised
+from tocsin.web.api import GUARDED, EngineHere
 
 PURPOSE = "calendar"
 WEEKS = 12
 _CALENDAR = "text/calendar; charset=utf-8"
 
-router = APIRouter(prefix="/api/v1", dependencies=[Depends(authorised)])
+router = APIRouter(prefix="/api/v1", dependencies=GUARDED)
 
 
 @router.get("/schedules")
@@ -33,7 +33,11 @@ async def list_schedules(engine: EngineHere) -> dict[str, Any]:
     }
 
 
-@router.get("/schedules/{schedule_id}.ics", response_class=PlainTextResponse)
+@router.get(
+    "/schedules/{schedule_id}.ics",
+    response_class=Response,
+    responses={200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
+)
 async def schedule_calendar(
     engine: EngineHere, schedule_id: str, weeks: Annotated[int, Query(ge=1, le=MOST_WEEKS)] = WEEKS
 ) -> Response:
