@@ -37,6 +37,8 @@ class FoldSignal:
     summary: str
     severity: Severity
     by: str
+    because: str = ""
+    """Why it joins, where its key does not say so."""
 
 
 @dataclass(frozen=True, slots=True)

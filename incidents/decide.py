@@ -186,6 +186,7 @@ def _fold_signal(incident: Incident, command: c.FoldSignal, now: datetime) -> li
                 dedup_key=command.dedup_key,
                 summary=command.summary,
                 severity=command.severity,
+                because=command.because,
             )
         )
     rises = command.severity.is_worse_than(incident.severity)

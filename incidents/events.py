@@ -88,6 +88,8 @@ class SignalFolded(_Event):
     dedup_key: str
     summary: str
     severity: Severity
+    because: str = ""
+    """Why it joined, where its key does not say so: a group, a storm, the end of a silence."""
 
 
 class SignalRecovered(_Event):

@@ -16,7 +16,7 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one line 
                 f"Declared as {event.severity} {event.situation}{' (drill)' if event.drill else ''}: {event.title}{why}"
             )
         case e.SignalFolded():
-            return f"Another signal joined: {event.summary}"
+            return f"Another signal joined: {event.summary}" + (f" ({event.because})" if event.because else "")
         case e.SignalRecovered():
             return f"The monitor says it recovered: {event.summary}" + (
                 "" if event.all_recovered else " (others still fire)"

@@ -18,6 +18,8 @@ from incidents.impact import MATRIX, Question, Row
 from incidents.model import Frozen
 from incidents.money import Currency
 from incidents.severity import Severity
+from runbooks.noise import Noise
+from signals.heartbeats import Heartbeat
 from signals.integration import Integration
 from signals.listening import Listening
 from signals.thresholds import ThresholdsFile
@@ -148,6 +150,10 @@ class _PlanBody(Frozen):
     cadence: dict[Severity, Cadence]
     situations: Annotated[dict[SituationCode, Situation], Field(min_length=1)]
     integrations: tuple[Integration, ...] = ()
+    noise: Noise = Noise()
+    """What is heard and pages nobody, or not by itself."""
+    heartbeats: tuple[Heartbeat, ...] = ()
+    """What reports while it is well; silence is the alarm."""
     executives: tuple[Reference, ...] = ()
     """Who receives executive summaries."""
     operators: Annotated[tuple[Reference, ...], Field(min_length=1)]

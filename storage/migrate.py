@@ -5,7 +5,7 @@ from pathlib import Path
 
 from incidents.errors import TocsinError
 
-HEAD = "0004"
+HEAD = "0005"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 

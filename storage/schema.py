@@ -4,7 +4,7 @@ Times in columns are seconds since the epoch (UTC) as double precision: comparab
 times stand in the event bodies.
 """
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -87,7 +87,13 @@ open_keys = Table(
     Column("last_at", Double, nullable=False),
     Column("firing", Integer, nullable=False),
     Column("severity", Text, nullable=False),
+    Column("ends_at", Double),
+    Column("changes", Text),
+    Column("flapping_since", Double),
+    Column("said_firing", Integer),
     Index("open_keys_incident", "incident_id"),
+    Index("open_keys_ends", "ends_at", sqlite_where=text("ends_at IS NOT NULL")),
+    Index("open_keys_flapping", "flapping_since", sqlite_where=text("flapping_since IS NOT NULL")),
 )
 
 signals = Table(
@@ -265,4 +271,95 @@ cases = Table(
     Column("incident_id", Text),
     Index("cases_thread", "source", "thread", unique=True),
     Index("cases_waiting", "brand", "answered_at", "opened_at"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("matchers", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("because", Text, nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("even_sev1", Integer, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_by", Text),
+    Index("silences_until", "until"),
+)
+
+held = Table(
+    "held",
+    metadata,
+    Column("dedup_key", Text, primary_key=True),
+    Column("integration", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("held_by", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("look_at", Double, nullable=False),
+    Column("ends_at", Double),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("signal", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("held_look_at", "look_at"),
+    Index("held_ends_at", "ends_at"),
+    Index("held_held_by", "held_by"),
+)
+
+inhibitors = Table(
+    "inhibitors",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("pair", Text, primary_key=True),
+    Column("dedup_key", Text, primary_key=True),
+    Column("severity", Text, nullable=False),
+    Index("inhibitors_dedup_key", "dedup_key"),
+)
+
+signal_groups = Table(
+    "signal_groups",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("integration", Text, nullable=False),
+    Column("incident_id", Text, nullable=False),
+    Column("keys", Integer, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Index("signal_groups_incident", "incident_id"),
+)
+
+signal_kinds = Table(
+    "signal_kinds",
+    metadata,
+    Column("integration", Text, primary_key=True),
+    Column("situation", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("severity", Text, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Index("signal_kinds_last_at", "last_at"),
+)
+
+rushes = Table(
+    "rushes",
+    metadata,
+    Column("integration", Text, primary_key=True),
+    Column("minute_at", Double, nullable=False),
+    Column("new_keys", Integer, nullable=False),
+    Column("since", Double),
+    Column("over_at", Double),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("heard_at", Double),
+    Column("since", Double, nullable=False),
+    Column("beats", BigInteger, nullable=False),
 )

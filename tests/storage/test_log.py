@@ -95,8 +95,8 @@ def test_the_read_model_is_what_the_log_says(memory):
 
 def test_a_key_opens_counts_moves_and_is_released(memory):
     memory.do(lambda tx: keys.open_key(tx, "k", "INC-1", "SEV2", 1.0))
-    memory.do(lambda tx: keys.count_again(tx, ["k"] * 3, 2.0))
-    memory.do(lambda tx: keys.set_firing(tx, "k", 3.0, firing=False))
+    memory.do(lambda tx: keys.count_again(tx, [("k", None)] * 3, 2.0))
+    memory.do(lambda tx: keys.recover(tx, "k", 3.0))
     assert memory.do(lambda tx: keys.lookup(tx, "k")) == keys.OpenKey("INC-1", 4, False, "SEV2")
     memory.do(lambda tx: keys.repoint(tx, "INC-1", "INC-2"))
     assert memory.do(lambda tx: keys.of_incident(tx, "INC-2")) == [("k", 4, 1.0, 3.0, False, "SEV2")]
