@@ -7,7 +7,7 @@ Columns are the fields of a mention (`at`, `text`, `author`, `reach`, `thread`, 
 import csv
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -110,22 +110,27 @@ class Shape:
             raise self._wrong(record, None, "there is no time: `at` or `timestamp`")
         if not {"text", "title", "stars", "count"} & {*fields}:
             raise self._wrong(record, None, "there is neither `text` nor `title`, `stars` or `value`")
-        mark = hashlib.sha256(record.text.encode()).hexdigest()[:12]
-        given = Mention(source=source, id=f"{record.start}-{mark}", at=fields.pop("at"), text=fields.pop("text", ""))
-        return replace(given, **fields)
+        if "id" not in fields:
+            fields["id"] = f"{record.start}-{hashlib.sha256(record.text.encode()).hexdigest()[:12]}"
+        return Mention(source=source, **{"text": ""} | fields)
 
     def _values(self, record: Record) -> dict[str, Any]:
         if self.columns is None:
             return self._object(record)
+        if '"' not in record.text:
+            return self._named(record, record.text.split(self.delimiter))
         try:
             rows = list(csv.reader([record.text], delimiter=self.delimiter, strict=True))
         except csv.Error as error:
             raise self._wrong(record, None, f"this is no CSV: {error}") from error
-        row = rows[0]
-        if len(row) != len(self.columns):
-            place = self.columns[min(len(row), len(self.columns)) - 1]
-            raise self._wrong(record, place, f"{len(self.columns)} fields are expected and {len(row)} are here")
-        return dict(zip(self.columns, row, strict=True))
+        return self._named(record, rows[0])
+
+    def _named(self, record: Record, row: Sequence[str]) -> dict[str, Any]:
+        columns = self.columns or ()
+        if len(row) != len(columns):
+            place = columns[min(len(row), len(columns)) - 1]
+            raise self._wrong(record, place, f"{len(columns)} fields are expected and {len(row)} are here")
+        return dict(zip(columns, row, strict=True))
 
     def _object(self, record: Record) -> dict[str, Any]:
         try:
