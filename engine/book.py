@@ -2,7 +2,6 @@
 
 from contacts.directory import Directory, Live
 from incidents.errors import PlanInvalid
-from incidents.state import Incident
 from runbooks.plan import Plan
 from storage.database import Tx
 from storage.plans import load_plan
@@ -54,9 +53,9 @@ class PlanBook:
             self._plans[version] = known
         return known
 
-    def of(self, incident: Incident) -> Plan:
-        """The plan of an incident that the door has just loaded; the active one where its own cannot be read."""
-        return self._plans.get(incident.plan_version, self.plan)
+    def known(self, version: str) -> Plan:
+        """The plan of this version where somebody has just asked for it; else the active one."""
+        return self._plans.get(version, self.plan)
 
     def _current(self) -> tuple[str, Plan, Directory]:
         if self._active is None:

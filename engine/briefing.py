@@ -7,6 +7,7 @@ from contacts.directory import Directory
 from incidents.state import Incident, StepState, is_quiet, missing_to_close
 from runbooks.next_moves import owed_update_by
 from runbooks.plan import Plan
+from signals.assess import LINKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def _conditions(incident: Incident, plan: Plan, now: datetime) -> tuple[str, ...
         f"Situation: {situation.title if situation is not None else incident.situation}",
         f"Since {incident.declared_at:%H:%M} UTC ({minutes} min)",
     ]
-    found.extend(incident.because)
+    found.extend(each for each in incident.because if not each.startswith(LINKS))
+    found.extend(each.said.sentence for each in incident.impact.values())
     if incident.signals:
         firing = sum(incident.signals.values())
         found.append(f"{firing} of {len(incident.signals)} signals still fire")

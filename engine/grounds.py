@@ -80,7 +80,7 @@ class Grounds:
         there is, for a question or an answer that it does not have."""
 
         def make(incident: Incident, _now: datetime) -> c.AnswerImpact:
-            return c.AnswerImpact(read_answers(given, self._book.of(incident).matrix), by)
+            return c.AnswerImpact(read_answers(given, self._book.known(incident.plan_version).matrix), by)
 
         return make
 

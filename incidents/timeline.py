@@ -110,7 +110,7 @@ def sentence(event: e.Event) -> str:  # noqa: C901, PLR0912, PLR0915 - one line 
         case e.Replanned():
             return f"Continues under plan {event.plan_version}: {event.because}"
         case e.StoodDown():
-            told = f" The customers were told: {event.told}" if event.told else ""
+            told = f"; the customers were told: {event.told}" if event.told else ""
             return f"Stood down: {event.because}{told}"
         case e.Merged():
             return f"Merged into {event.into}"

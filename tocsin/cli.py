@@ -52,6 +52,7 @@ ENTRIES: dict[str, Entry] = {
     "implicate": Entry(_ACT, "act", "Leave somebody out of an incident, with those who report to them."),
     "handover": Entry(_ACT, "act", "Give the command to somebody else."),
     "severity": Entry(_ACT, "act", "Change the severity, with a reason."),
+    "impact": Entry(_ACT, "impact", "Answer questions about the impact; a worse answer raises the severity."),
     "step": Entry(_ACT, "act", "Say that a step is done, or skip it with a reason."),
     "note": Entry(_ACT, "act", "Write something into the timeline."),
     "update": Entry(_ACT, "act", "Publish a status update and promise the next one."),

@@ -15,6 +15,7 @@ from tocsin.words import (
     can_answer,
     clock,
     escalation_plan,
+    impact_state,
     in_hand,
     person,
     printable,
@@ -41,7 +42,7 @@ def incident_screen(
     """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline."""
     view = printable(view)
     lines = [*_header(view, names, now), *_roles(view, names), *_questions(view, names, now, width)]
-    lines += [*_left_out(view, names, width), *_calls(escalation_plan(view, now, names))]
+    lines += [*_impact(view, names, now), *_left_out(view, names, width), *_calls(escalation_plan(view, now, names))]
     lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
     lines += _missing(view, width, program)
     entries = view["timeline"] if whole else view["timeline"][-_RECENT:]
@@ -125,6 +126,8 @@ def _header(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) ->
         for call in answers(view):
             if call["kind"] != "round":
                 yield click.style(f"  Calls for an answer: {call['because']}", fg="yellow")
+    if view.get("stood_down_by"):
+        yield f"  Stood down by {person(view['stood_down_by'], names)}: {view['stood_down_because']}"
     if view.get("merged_into"):
         yield f"  Merged into {view['merged_into']}"
 
@@ -153,6 +156,20 @@ def _questions(view: Mapping[str, Any], names: Mapping[str, str], now: datetime,
         asked = ", ".join(names.get(who, who) for who in each["to"])
         yield from _folded(f"           {person(each['asked_by'], names)} asks {asked}", width, 11)
         yield from _folded(f"           {question_state(view, each, names, now)}", width, 11)
+
+
+def impact_lines(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> list[str]:
+    """Each question about the impact with its answer, or that nobody was asked."""
+    rows = view.get("impact") or ()
+    room = max((len(row["question"]) for row in rows), default=0)
+    return [f"  {row['question']:<{room}}  {impact_state(row, names, now)}" for row in rows]
+
+
+def _impact(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> Iterator[str]:
+    if not any(row["answer"] for row in view.get("impact") or ()):
+        return
+    yield from _title("Impact")
+    yield from impact_lines(view, names, now)
 
 
 def _left_out(view: Mapping[str, Any], names: Mapping[str, str], width: int) -> Iterator[str]:

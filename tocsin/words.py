@@ -95,6 +95,15 @@ class PageLine:
     future: bool
 
 
+def impact_state(row: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> str:
+    """What was answered to one question about the impact, by whom and when; `not asked` where nobody was."""
+    if row["answer"] is None:
+        return "not asked"
+    rated = f" ({row['severity']})" if row["severity"] else ""
+    weighed = ", weighed when the severity was lowered" if row["weighed"] else ""
+    return f"{row['says']}{rated}, {person(row['by'], names)} at {clock(row['at'], now)}{weighed}"
+
+
 def escalation_plan(view: Mapping[str, Any], now: datetime, names: Mapping[str, str]) -> list[PageLine]:
     """Past pages and, in the same list, what comes next when nobody acts."""
     since = str(view["declared_at"])

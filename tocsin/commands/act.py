@@ -4,6 +4,7 @@ import click
 
 from engine.client import Reply, Request, command
 from incidents.severity import Severity
+from tocsin.commands.impact import Said, by_question
 from tocsin.commands.options import Desk, IncidentId, by_somebody, the_incident
 
 _severities = click.Choice([each.value for each in Severity], case_sensitive=False)
@@ -19,6 +20,9 @@ _severities = click.Choice([each.value for each in Severity], case_sensitive=Fal
 @click.option(
     "--implicated", multiple=True, metavar="CONTACT", help="Whom it is about: they and their reports are left out."
 )
+@click.option(
+    "--impact", type=Said(), multiple=True, help="What you know of the impact; `tocsin impact --questions` lists it."
+)
 @by_somebody
 def declare(
     desk: Desk,
@@ -29,10 +33,13 @@ def declare(
     drill: bool,
     because: tuple[str, ...],
     implicated: tuple[str, ...],
+    impact: tuple[tuple[str, str], ...],
 ) -> None:
     """Declare an incident; the first people are paged at once.
 
+    \b
     tocsin declare "Checkout fails for everybody" --situation SERVICE_OUTAGE
+    tocsin declare "Checkout fails" --impact customers=5-25% --impact data=dont-know
     """
     asked = {
         "title": title,
@@ -43,6 +50,7 @@ def declare(
         "drill": drill,
         "because": list(because),
         "implicated": list(implicated) or None,
+        "impact": by_question(impact) or None,
     }
     given = {name: value for name, value in asked.items() if value is not None}
     desk.say(desk.client.ask(Request("POST", "/api/v1/incidents", _reply, body=given)))

@@ -134,10 +134,11 @@ def reopen(desk: Desk, incident: str, because: str) -> None:
 @click.command("stand-down")
 @the_incident
 @click.option("--because", required=True, help="Why it was no incident.")
+@click.option("--told", help="What the customers are told now, where an update had told them of it.")
 @by_somebody
-def stand_down(desk: Desk, incident: str, because: str) -> None:
-    """It was nothing, or not ours."""
-    desk.say(desk.client.ask(command(incident, "stand-down", by=desk.by, because=because)))
+def stand_down(desk: Desk, incident: str, because: str, told: str | None) -> None:
+    """It was nothing, or not ours: a false alarm. The pages stop, and everybody who heard of it is told."""
+    desk.say(desk.client.ask(command(incident, "stand-down", by=desk.by, because=because, told=told)))
 
 
 @click.command()

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from engine.services import Engine
 from engine.status import prefect_sentence
-from engine.view import row_view
+from engine.view import questions_view, row_view
 from incidents import commands as c
 from incidents.errors import CommandRefused, Overloaded, TocsinError, UnknownIncident
 from incidents.ids import parse_incident_id
@@ -36,7 +36,7 @@ from tocsin.web.sessions import (
 _HERE = Path(__file__).parent
 LONGEST_FORM = 64 * 1024
 FORM = ("title", "situation", "severity", "because", "once")
-LONGEST_TITLE = 200
+LONGEST_TITLE, LONGEST_TEXT = 200, 4000
 SHOWN = 200
 """Incidents on the list; more than that is read with `tocsin status`."""
 _SAID: Mapping[str, Literal["yes", "no", "call"]] = {"yes": "yes", "no": "no", "call": "call"}
@@ -69,6 +69,10 @@ def routes(engine: Engine) -> list[BaseRoute]:
         Route("/incidents/{incident_id}/acknowledge", pages.acknowledge, methods=["POST"]),
         Route("/incidents/{incident_id}/pass", pages.hand_on, methods=["POST"]),
         Route("/incidents/{incident_id}/say", pages.say, methods=["POST"]),
+        Route("/incidents/{incident_id}/impact", pages.impact_form, methods=["GET"]),
+        Route("/incidents/{incident_id}/impact", pages.impact, methods=["POST"]),
+        Route("/incidents/{incident_id}/stand-down", pages.stand_down_form, methods=["GET"]),
+        Route("/incidents/{incident_id}/stand-down", pages.stand_down, methods=["POST"]),
         Route("/static/tocsin.css", _style, methods=["GET"]),
     ]
 
@@ -183,6 +187,75 @@ class Pages:
             timeline=list(reversed(view["timeline"])),
         )
 
+    # --- one incident: forms for whoever is logged in ---
+
+    async def impact_form(self, request: Request) -> Response:
+        return await self._sheet(request, "impact.html")
+
+    async def impact(self, request: Request) -> Response:
+        """Answers about the impact. The form comes back with what they did: a better one lowers nothing by itself."""
+
+        def made(who: str, form: FormData) -> Make:
+            return self._engine.grounds.impact(_impact(form), f"person:{who}")
+
+        return await self._fill(request, "impact.html", made, stays=True)
+
+    async def stand_down_form(self, request: Request) -> Response:
+        return await self._sheet(request, "stand-down.html")
+
+    async def stand_down(self, request: Request) -> Response:
+        """ "It was nothing": with a reason, and with what the customers are told where they had been told of it."""
+
+        def made(who: str, form: FormData) -> Make:
+            return _always(c.StandDown(_words(form, "because"), f"person:{who}", _words(form, "told")))
+
+        return await self._fill(request, "stand-down.html", made)
+
+    async def _sheet(
+        self, request: Request, template: str, *, status: int = 200, refusal: str | None = None, said: str | None = None
+    ) -> Response:
+        visitor, incident_id = signed_in(self._engine, request), parse_incident_id(request.path_params["incident_id"])
+        if visitor is None:
+            return self._to_login(request)
+        try:
+            view = await self._engine.show(incident_id or "")
+        except UnknownIncident:
+            return self._refused(visitor, "There is no such incident.", 404)
+        if visitor.contact in view["implicated"]:
+            return self._refused(None, NOT_FOR_YOU, 403)
+        given = {} if request.method == "GET" else await _form(request)
+        return self._page(
+            template,
+            visitor,
+            status,
+            view=view,
+            given=given,
+            refusal=refusal,
+            said=said,
+            questions=questions_view(self._engine.book.known(view["plan_version"])),
+        )
+
+    async def _fill(
+        self, request: Request, template: str, made: Callable[[str, FormData], Make], *, stays: bool = False
+    ) -> Response:
+        """Carry out what a form of `_sheet` asks for; `stays`: show it again with the answer."""
+        visitor, incident_id = signed_in(self._engine, request), parse_incident_id(request.path_params["incident_id"])
+        form = await _form(request)
+        if visitor is None:
+            return self._to_login(request)
+        if incident_id is None or not self._may_post(visitor, form):
+            return self._refused(visitor, "This form is out of date. Open it again.", 403)
+        try:
+            make = _unless_left_out(visitor.contact, made(visitor.contact, form))
+            sentence = await self._engine.command(incident_id, make)
+        except _NotTheirs:
+            return self._refused(None, NOT_FOR_YOU, 403)
+        except TocsinError as error:
+            return await self._sheet(request, template, status=_status_of(error), refusal=str(error))
+        if stays:
+            return await self._sheet(request, template, said=sentence)
+        return RedirectResponse(_own_page(incident_id, visitor), 303, SECURE)
+
     def _titles(self, view: Mapping[str, Any]) -> dict[str, str]:
         """The roles that this incident's pages, people, steps and decisions name, in words."""
         named = {page["reference"].partition("/")[0] for page in view["pages"]} | set(view["roles"])
@@ -203,6 +276,7 @@ class Pages:
         if not self._may_post(visitor, form):
             return self._refused(visitor, "This form is out of date. Open it again.", 403)
         given = {name: _text(form, name) for name in FORM}
+        impact = _impact(form)
         try:
             incident_id, _ = await self._engine.declare(
                 title=_title(given["title"]),
@@ -210,14 +284,21 @@ class Pages:
                 severity=_severity(given["severity"]),
                 by=f"person:{visitor.contact}",
                 because=(given["because"],) if given["because"] else (),
+                impact=impact,
                 command_id=f"form-{given['once'][:64]}" if given["once"] else None,
             )
         except TocsinError as error:
-            return self._declare(visitor, given, refusal=str(error), status=_status_of(error))
+            return self._declare(visitor, given, impact, refusal=str(error), status=_status_of(error))
         return RedirectResponse(_own_page(incident_id, visitor), 303, SECURE)
 
     def _declare(
-        self, visitor: Visitor, given: Mapping[str, str], *, refusal: str | None = None, status: int = 200
+        self,
+        visitor: Visitor,
+        given: Mapping[str, str],
+        impact: Mapping[str, str] = {},
+        *,
+        refusal: str | None = None,
+        status: int = 200,
     ) -> Response:
         now = self._engine.clock.now()
         once = given.get("once") or self._engine.links.signature("once", now.isoformat(), visitor.contact)
@@ -226,6 +307,8 @@ class Pages:
             visitor,
             status,
             given={**dict.fromkeys(FORM, ""), **given, "once": once},
+            impact=impact,
+            questions=questions_view(self._engine.book.plan),
             refusal=refusal,
             situations=sorted(self._engine.book.plan.situations.items(), key=lambda each: each[1].drill),
             severities=list(Severity),
@@ -362,6 +445,19 @@ async def _form(request: Request) -> FormData:
 def _text(form: FormData, name: str) -> str:
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
+
+
+def _words(form: FormData, name: str) -> str:
+    text = _text(form, name)
+    if len(text) > LONGEST_TEXT:
+        raise CommandRefused(f"This has {len(text)} characters; {LONGEST_TEXT} are enough.")
+    return text
+
+
+def _impact(form: FormData) -> dict[str, str]:
+    """The questions about the impact that were answered in a form: fields `impact-<question>`."""
+    found = {name.removeprefix("impact-"): _text(form, name) for name in form if name.startswith("impact-")}
+    return {question: answer for question, answer in found.items() if answer}
 
 
 def _title(text: str) -> str:
