@@ -7,6 +7,9 @@ from incidents.severity import Severity
 from signals.integration import Integration, Route
 from signals.signal import Signal
 
+LINKS = "the sender links to"
+"""Begins the sentence that is for whoever works on it, and for no summary."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
@@ -26,7 +29,8 @@ def assess(signal: Signal, integration: Integration, usual: Callable[[str], Seve
         return None
     severity, why = _severity(signal, integration, route, usual)
     matched = ", ".join(f"{label}={value}" for label, value in sorted(route.match.items())) or "every signal"
-    because = (f"{integration.name} reports: {signal.summary}", f"{why} (route: {matched})")
+    links = (f"{LINKS} {', '.join(signal.links)}",) if signal.links else ()
+    because = (f"{integration.name} reports: {signal.summary}", f"{why} (route: {matched})", *links)
     return Assessment(route.situation, severity, because)
 
 
