@@ -9,7 +9,7 @@ from itertools import chain
 
 from incidents.severity import Severity
 from runbooks.findings import repeated, unknown, warning
-from runbooks.places import Finding, ModelPath
+from runbooks.places import Finding, ModelPath, Weight
 from runbooks.plan import Plan
 from runbooks.wording import nearest
 from signals.conditions import (
@@ -110,10 +110,25 @@ def _usual(file: ThresholdsFile) -> Iterator[Finding]:
 
 def _topics(file: ThresholdsFile) -> Iterator[Finding]:
     for topic, words in file.topics.items():
+        path: ModelPath = ("thresholds", "topics", topic)
+        usually = " ".join(topic.split()).lower()
+        if topic != usually:
+            yield Finding(path, f"A topic is written in small letters, with single blanks: {usually!r}.")
         for index, word in enumerate(words):
-            if word.endswith("*") and len(word) <= SHORTEST_STEM:
-                sentence = f"{word!r} stands for too many words: give at least {SHORTEST_STEM} letters before the *."
-                yield Finding(("thresholds", "topics", topic, index), sentence)
+            wrong = _wrong_with(word)
+            if wrong is not None:
+                yield Finding((*path, index), wrong)
+
+
+def _wrong_with(word: str) -> str | None:
+    """Why a word or phrase could not be looked for, or would be found nearly everywhere."""
+    if not any(map(str.isalnum, word)):
+        return f"{word!r} has no letter and no digit, so it would never be found."
+    for part in word.split():
+        stem = part.removesuffix("*")
+        if "*" in stem or (stem != part and len(stem) < SHORTEST_STEM):
+            return f"A * may only end a word of at least {SHORTEST_STEM} letters, not {part!r}."
+    return None
 
 
 def _situations(file: ThresholdsFile, plan: Plan) -> Iterator[Finding]:
@@ -146,16 +161,14 @@ def _known_source(path: ModelPath, named: Named, plan: Plan) -> Iterator[Finding
 
 def _own_word(path: ModelPath, named: Named, file: ThresholdsFile) -> Iterator[Finding]:
     """A topic that is not under `topics` is its own word; it may be a slip."""
-    stem = named.name.removesuffix("*")
-    if "*" in stem or (named.name.endswith("*") and len(stem) < SHORTEST_STEM):
-        sentence = f"A * may only end a word of at least {SHORTEST_STEM} letters."
-        yield Finding(path, sentence, offset=named.offset)
+    wrong = _wrong_with(named.name)
+    if wrong is not None:
+        yield Finding(path, wrong, offset=named.offset)
         return
     meant = nearest(named.name, tuple(file.topics))
     if meant is not None:
         sentence = f"{named.name!r} is not under 'topics', so it is looked for as a word; did you mean {meant!r}?"
-        found = warning(path, sentence)
-        yield Finding(found.path, found.sentence, found.weight, named.offset)
+        yield Finding(path, sentence, Weight.WARNING, named.offset)
 
 
 def _never(sentence: SentenceAt, condition: Condition, file: ThresholdsFile) -> Iterator[Finding]:

@@ -10,11 +10,15 @@ from pydantic import BaseModel
 
 from contacts.directory import Directory
 from runbooks.plan import PlanFile, Runbook
+from signals.listening import Listening
+from signals.thresholds import ThresholdsFile
 
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
     "plan.schema.json": ("Tocsin plan.yaml", PlanFile),
     "contacts.schema.json": ("Tocsin contacts.yaml", Directory),
     "runbook.schema.json": ("Tocsin runbooks/*.yaml", Runbook),
+    "thresholds.schema.json": ("Tocsin thresholds.yaml", ThresholdsFile),
+    "listening.schema.json": ("Tocsin listening.yaml", Listening),
 }
 DOCS = Path(__file__).parents[1] / "docs" / "schemas"
 

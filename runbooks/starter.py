@@ -11,12 +11,14 @@ STARTER_KEYS = (
     "starter-key-alertmanager-0000001",
     "starterkeypagerduty0000000000001",
     "starter-key-signals-000000000001",
+    "starter-key-chatwoot-0000000001",
+    "starter-key-zendesk-00000000001",
 )
-"""The integration keys in the library's plan. Each folder gets keys of its own: a key that everybody knows is none."""
+"""The keys of senders in the library's plan. Each folder gets keys of its own: a key that everybody knows is none."""
 
 
 def write_starter(folder: Path) -> list[Path]:
-    """Write a commented plan, contacts, runbooks and schemas for editors into `folder`; returns the files written.
+    """Write a commented plan with all its files, and schemas for editors, into `folder`; returns the files written.
 
     The folder is created when it is not there. Raises CommandRefused, and writes nothing, when one of the files exists
     already, so a second call refuses. OSError passes through.
@@ -34,7 +36,7 @@ def write_starter(folder: Path) -> list[Path]:
 
 def _starter_texts() -> dict[str, str]:
     texts = {}
-    for name in ("plan.yaml", "contacts.yaml", *_runbook_names()):
+    for name in ("plan.yaml", "contacts.yaml", "thresholds.yaml", "listening.yaml", *_runbook_names()):
         text = (LIBRARY / name).read_text(encoding="utf-8")
         for key in STARTER_KEYS:
             text = text.replace(key, secrets.token_hex(16))

@@ -28,6 +28,15 @@ PATTERNS = {
     r"^[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,190}$": "a mail address such as nora@example.com",
     r"^https?://[^\s/@]+(/\S*)?$": "an address such as https://example.com/pages (without a name or a password in it)",
     r"^(https?|webcal)://[^\s/]+(/\S*)?$": "the address of a calendar such as https://example.com/oncall.ics",
+    r"^(https?|wss?)://[^\s]+$": "an address such as https://example.com/feed.xml, without blanks",
+    r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable such as TOCSIN_BLUESKY_PASSWORD",
+    r"^[0-9]{1,20}$": "the number of an account, of digits only",
+    r"^[A-Za-z0-9_]{2,21}$": "a subreddit's name such as personalfinance, without r/",
+    r"^[a-z][a-z-]{0,30}$": "a word of small letters such as clear",
+    r"^[^\[\]\",*A-Z\s]([^\[\]\",*A-Z]{0,58}[^\[\]\",*A-Z\s])?$": (
+        "a topic in small letters such as injury, without brackets, commas, quotes and *"
+    ),
+    r"^[^\[\]\",]{1,60}$": "a word or phrase of at most 60 characters without brackets, commas and quotes",
 }
 """What each pattern of the models asks for, in words."""
 

@@ -36,6 +36,8 @@ LENGTH_LIMIT = 1000
 """Characters of a sentence; one with twenty topics has 400."""
 MOST = 1_000_000
 """The highest number of mentions, complaints or people that a rule may ask for."""
+MOST_WAITING = 10_000
+"""Conversations without an answer are remembered one by one, so no rule may ask for more."""
 MOST_FOLLOWERS = 100_000_000_000
 NAMES_LIMIT = 50
 """Topics or alerts in one list."""
@@ -121,7 +123,7 @@ subject: MENTIONS | NEGATIVE MENTIONS | COMPLAINTS
 share_of: NEGATIVE | COMPLAINTS
 _about: topics | same_topic
 topics: _ABOUT list
-same_topic: _ABOUT _THE _SAME _TOPIC
+same_topic: _ABOUT _THE _SAME _TOPIC (_OF list)?
 by: _BY (_SOMEBODY _following | _AN _ACCOUNT _following | _A VERIFIED _ACCOUNT _following?)
 _following: _WITH _MORE _THAN NUMBER _FOLLOWERS
 list: "[" ITEM ("," ITEM)* "]"
@@ -164,33 +166,26 @@ _EXPECTED = {
 }
 """What people call that which is no single word of the language."""
 _MEANT = {
-    "anybody": "somebody",
+    ">": "above",
     "article": "mention",
     "articles": "mentions",
+    "author": "person",
     "authors": "people",
-    "d": "days",
-    "day's": "day",
     "exceeds": "is above",
     "fans": "followers",
-    "h": "hours",
-    "hrs": "hours",
-    "last": "1",
-    "m": "minutes",
-    "min": "minutes",
-    "mins": "minutes",
+    "greater": "above",
+    "higher": "above",
     "over": "above",
-    "pct": "%",
+    "post": "mention",
     "posts": "mentions",
-    "replied": "unanswered",
     "tweet": "mention",
     "tweets": "mentions",
-    "unreplied": "unanswered",
+    "user": "person",
     "users": "people",
     "with": "by somebody with",
-    ">": "above",
-    "1h": "1 hour",
 }
 """What people may write instead. Told only where the right word can stand."""
+_SHORT_UNITS = {"h": "hour", "hr": "hour", "hrs": "hour", "m": "minute", "min": "minute", "mins": "minute", "d": "day"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,10 +317,10 @@ def _window(tree: "Tree[Token]", text: str, most: timedelta = LONGEST_WINDOW) ->
     return _span(span, text, most)
 
 
-def _items(tree: "Tree[Token] | None", text: str) -> tuple[str, ...]:
+def _items(tree: "Tree[Token]", text: str) -> tuple[str, ...]:
     """The names in brackets, in lower case, each once."""
     found: dict[str, None] = {}
-    for token in [] if tree is None else tree.scan_values(lambda each: isinstance(each, Token) and each.type == "ITEM"):
+    for token in tree.scan_values(lambda each: isinstance(each, Token) and each.type == "ITEM"):
         name = _name(token)
         if name in found:
             raise ConditionError(f"{name!r} stands here twice.", text, _at(token))
@@ -364,7 +359,7 @@ def _at_least(tree: "Tree[Token]", text: str) -> Condition:
         _subject(tree),
         _number(_token(tree, "NUMBER"), text),
         _window(tree, text),
-        _items(_part(tree, "topics"), text),
+        _items(tree, text),
         _part(tree, "same_topic") is not None,
         _people(tree, text),
     )
@@ -382,7 +377,7 @@ def _one_mention(tree: "Tree[Token]", text: str) -> Condition:
         _subject(tree),
         numbers[0] if numbers else None,
         any(each.type == "VERIFIED" for each in said),
-        _items(_part(tree, "topics"), text),
+        _items(tree, text),
     )
 
 
@@ -391,13 +386,13 @@ def _reach(tree: "Tree[Token]", text: str) -> Condition:
 
 
 def _waiting(tree: "Tree[Token]", text: str) -> Condition:
-    number = _number(_token(tree, "NUMBER"), text, 0)
+    number = _number(_token(tree, "NUMBER"), text, 0, MOST_WAITING)
     return Waiting(_subject(tree), number, _window(tree, text, LONGEST_WAIT))
 
 
 def _firing(tree: "Tree[Token]", text: str) -> Condition:
     lasting = timedelta() if _part(tree, "span") is None else _window(tree, text)
-    return Firing(_items(_part(tree, "list"), text), lasting)
+    return Firing(_items(tree, text), lasting)
 
 
 def _silent(tree: "Tree[Token]", text: str) -> Condition:
@@ -434,7 +429,7 @@ def _refusal(text: str, done: int, accepted: set[str]) -> tuple[str, int]:
         return f"The sentence ends too early: expected {expected}.", len(text.rstrip())
     given = found.group()[:60]
     meant = _probably_meant(given, accepted)
-    hint = "" if meant is None else f" Did you mean {meant!r}?"
+    hint = "" if meant is None or expected == repr(meant) else f" Did you mean {meant!r}?"
     return f"Expected {expected}, not {given!r}.{hint}", offset
 
 
@@ -452,12 +447,12 @@ def _number_as_written(text: str, done: int, offset: int) -> tuple[str, int] | N
     short = re.compile(r"([0-9]+)\s*([a-z]+)(?!\w)", re.IGNORECASE).match(text, start)
     if short is None or short.end() <= done:
         return None
-    zeros = {"k": "000", "m": "000000"}.get(short[2].lower())
-    unit = {"h": "hours", "hr": "hours", "min": "minutes", "mins": "minutes", "d": "days"}.get(short[2].lower())
+    zeros = {"k": "000", "mio": "000000"}.get(short[2].lower())
+    unit = _SHORT_UNITS.get(short[2].lower())
     if zeros is not None and before is None:
         return f"Write the number out: {short[1]}{zeros}.", start
     if unit is not None:
-        return f"Write the unit out: {short[1]} {unit}.", start
+        return f"Write the unit out: {_many(int(short[1]), unit)}.", start
     return None
 
 
@@ -484,8 +479,6 @@ def _probably_meant(given: str, accepted: set[str]) -> str | None:
     meant = _MEANT.get(word)
     if meant is not None and meant.split()[0] in words:
         return meant
-    if meant == "%" and "PERCENT" in accepted:
-        return meant
     near = get_close_matches(word, words, n=1, cutoff=0.6)
     return near[0] if near and near[0] != word else None
 
@@ -511,7 +504,7 @@ def write(condition: Condition) -> str:
             return f"{what} share in {write_length(condition.window)} is above {_decimal(condition.percent)} %"
         case AtLeast():
             counted = f"at least {_counted(condition.number, condition.subject)} in {write_length(condition.window)}"
-            about = " about the same topic" if condition.same_topic else _about(condition.topics)
+            about = _about_same(condition.topics) if condition.same_topic else _about(condition.topics)
             return counted + about + (f" {_from(condition.people)}" if condition.people else "")
         case FromPeople():
             return _from(condition.people)
@@ -571,6 +564,10 @@ def _from(people: int) -> str:
 
 def _about(topics: tuple[str, ...]) -> str:
     return f" about {_list(topics)}" if topics else ""
+
+
+def _about_same(topics: tuple[str, ...]) -> str:
+    return " about the same topic" + (f" of {_list(topics)}" if topics else "")
 
 
 def _list(names: tuple[str, ...]) -> str:

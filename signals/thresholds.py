@@ -39,7 +39,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,30}$")]
 Spreads = Annotated[float, Field(gt=0, le=100)]
 TopicId = Annotated[str, StringConstraints(pattern=r"^[^\[\]\",*A-Z\s]([^\[\]\",*A-Z]{0,58}[^\[\]\",*A-Z\s])?$")]
-TopicWord = Annotated[str, StringConstraints(pattern=r"^[^\[\]\",*]{1,60}\*?$", strip_whitespace=True)]
+TopicWord = Annotated[str, StringConstraints(pattern=r"^[^\[\]\",]{1,60}$", strip_whitespace=True)]
 
 
 def _reads(read: Callable[[str], object]) -> AfterValidator:

@@ -301,14 +301,18 @@ def test_the_starter_can_be_written_and_loaded(tmp_path):
     written = write_starter(tmp_path / "plan")
     assert sorted(path.relative_to(tmp_path / "plan").as_posix() for path in written) == [
         "contacts.yaml",
+        "listening.yaml",
         "plan.yaml",
         "runbooks/generic.yaml",
         "runbooks/product-safety.yaml",
         "runbooks/service-outage.yaml",
         "runbooks/viral-complaint.yaml",
         "schemas/contacts.schema.json",
+        "schemas/listening.schema.json",
         "schemas/plan.schema.json",
         "schemas/runbook.schema.json",
+        "schemas/thresholds.schema.json",
+        "thresholds.yaml",
     ]
     assert load_plan(tmp_path / "plan").plan.company == "Larkfield Home"
 

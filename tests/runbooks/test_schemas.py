@@ -32,6 +32,7 @@ def patterns_in(schema: object) -> set[str]:
     if not isinstance(schema, dict):
         return set()
     own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+    own |= set(schema.get("patternProperties", ()))
     return own | {pattern for each in schema.values() for pattern in patterns_in(each)}
 
 
