@@ -9,7 +9,7 @@ a group or a storm. What fires in an incident that somebody has, or people are b
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from incidents.severity import Severity
 from incidents.state import Incident, Status
 from signals.assess import Assessment, assess
 from signals.integration import Integration
-from signals.noise import Flapping, Hold, Place, is_flapping, takes, with_change
+from signals.noise import Flapping, Hold, Place, Standing, is_flapping, takes, with_change
 from signals.signal import Signal
 from storage import keys
 from storage import noise as store
@@ -76,38 +76,43 @@ class Intake:
     def recover(self, tx: Tx, key: str, because: str, now: datetime) -> Heard:
         """A key whose sender has not repeated it in time, as if the sender had said that it recovered."""
         sender, _, dedup_key = key.partition(":")
-        known = keys.lookup(tx, key)
-        return self._resolve(tx, sender, Signal("resolve", dedup_key, because, sender), key, known, now)
+        signal = Signal("resolve", dedup_key, because, sender)
+
+        def work() -> Heard:
+            return self._resolve(tx, sender, signal, key, keys.lookup(tx, key), now)
+
+        heard = _alone(tx, work, key)
+        if heard.outcome in ("dropped", "failed"):
+            keys.endless(tx, key)  # its incident cannot be read: it is not asked for again
+        return heard
 
     def settle(self, tx: Tx, key: str, now: datetime) -> Heard:
         """A key that has flapped is quiet: its incident hears what its sender said last."""
         known = keys.lookup(tx, key)
         if known is None or known.flapping_since is None:
             return Heard("dropped", None)
-        since = from_stamp(known.flapping_since)
-        told = f"{key} flaps no more (since {since:%H:%M} UTC)"
+        told = f"{key} flaps no more (since {from_stamp(known.flapping_since):%H:%M} UTC)"
+        incident = known.incident_id
         if known.said_firing:
             keys.calm(tx, key)
-            return self._note(tx, known.incident_id, f"{told}: it fires.", "counted", now)
-        heard = self._recovered(tx, key, known.incident_id, f"{told}: recovered and quiet", "engine", now)
+            return _alone(tx, lambda: self._note(tx, incident, f"{told}: it fires.", "settled", now), key)
         keys.recover(tx, key, now.timestamp())
-        return heard
+        self._noise.fires_no_more(tx, key, now)
+        return _alone(
+            tx, lambda: self._recovered(tx, key, incident, f"{told}: recovered and quiet", "engine", now), key
+        )
+
+    def storm_over(self, tx: Tx, sender: str, standing: Standing, now: datetime) -> Heard:
+        """The incident of a storm that is over says so, if it is still open."""
+        told = f"The storm of {sender} is over; {standing.keys} of its signals are shown here."
+        return _alone(tx, lambda: self._note(tx, standing.incident_id, told, "settled", now), f"storm of {sender}")
 
     def _hear_one(
         self, tx: Tx, integration: Integration, signal: Signal, now: datetime, again: store.HeldRow | None = None
     ) -> Heard:
         """One signal in a savepoint of its own: whatever is wrong with it costs no other its page."""
-        tx.execute("SAVEPOINT signal")
-        try:
-            heard = self._hear(tx, integration, signal, now, again)
-        except DatabaseError:
-            raise
-        except Exception:
-            log.exception("signal cannot be taken integration=%s key=%s", integration.name, signal.dedup_key)
-            tx.execute("ROLLBACK TO signal")
-            heard = Heard("failed", None)
-        tx.execute("RELEASE signal")
-        return heard
+        key = f"{integration.name}:{signal.dedup_key}"
+        return _alone(tx, lambda: self._hear(tx, integration, signal, key, now, again), key)
 
     def _only_repeats(
         self, tx: Tx, integration: Integration, signals: Sequence[Signal], now: datetime
@@ -137,9 +142,8 @@ class Intake:
         return found
 
     def _hear(
-        self, tx: Tx, integration: Integration, signal: Signal, now: datetime, again: store.HeldRow | None
+        self, tx: Tx, integration: Integration, signal: Signal, key: str, now: datetime, again: store.HeldRow | None
     ) -> Heard:
-        key = f"{integration.name}:{signal.dedup_key}"
         known = keys.lookup(tx, key)
         match signal.action:
             case "trigger":
@@ -397,6 +401,21 @@ class Intake:
         except UnknownIncident:
             return False
         return _is_seen_to(incident)
+
+
+def _alone(tx: Tx, work: Callable[[], Heard], key: str) -> Heard:
+    """In a savepoint: what cannot be done leaves nothing behind and is `failed`."""
+    tx.execute("SAVEPOINT signal")
+    try:
+        heard = work()
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("signal cannot be taken key=%s", key)
+        tx.execute("ROLLBACK TO signal")
+        heard = Heard("failed", None)
+    tx.execute("RELEASE signal")
+    return heard
 
 
 def _is_seen_to(incident: Incident) -> bool:

@@ -20,6 +20,7 @@ from engine.calendars import Calendars
 from engine.clock import Clock, random_token
 from engine.compose import Composer, digest
 from engine.door import Change, Door
+from engine.expectations import Expectations
 from engine.faults import checkpoint_from
 from engine.feed import Feed
 from engine.grounds import Grounds
@@ -32,6 +33,8 @@ from engine.outside import page_operators, trial_row
 from engine.pager import Pager
 from engine.presence import Presence
 from engine.receipts import Receipts
+from engine.remarks import Remarks, changes_around
+from engine.silences import Silences
 from engine.subscriptions import BrowserSubscriptions, with_push_key
 from engine.tick import Tick
 from engine.verification import Verification
@@ -200,6 +203,9 @@ class Engine:
         self.calendars = Calendars(self.database, self.book, self.clock, self.page_operators, self.tick.nudge)
         self.calendars.load()
         self.accompany(self.calendars)
+        self.silences = Silences(self.database, self.clock)
+        self.expectations = Expectations(self)
+        self.accompany(self.expectations)
 
     async def start(self) -> None:
         """Take over what an earlier process left, and begin to page."""
@@ -269,6 +275,7 @@ class Engine:
         self.plan_trouble = None
         version = await asyncio.to_thread(self._activate, loaded)
         self.calendars.follow_plan()
+        self.expectations.follow_plan()
         await self.database.write(lambda tx: self._look_again(tx))
         self.tick.nudge()
         return version
@@ -322,27 +329,32 @@ class Engine:
         parts = [signals[start : start + HEARD_AT_ONCE] for start in range(0, len(signals), HEARD_AT_ONCE)]
         heard = await asyncio.gather(*(self._hear(integration, part, now) for part in parts))
         everything = [each for part in heard for each in part]
-        await self._answer_for(integration, everything)
+        await self.answer_for(integration.name, everything)
         return everything
 
-    async def _answer_for(self, integration: Integration, heard: Sequence[Heard]) -> None:
+    async def answer_for(self, sender: str, heard: Sequence[Heard]) -> None:
         """Nothing accepted is lost: what could not be taken is sent again, and the operators are told."""
         outcomes = {each.outcome for each in heard}
         today = self.clock.now()
         if "unrouted" in outcomes:
             await self.page_operators(
-                f"unrouted-{integration.name}-{today:%Y%m%d}",
-                f"a signal of {integration.name} matches no route of the plan; it is kept, nobody is paged for it.",
+                f"unrouted-{sender}-{today:%Y%m%d}",
+                f"a signal of {sender} matches no route of the plan; it is kept, nobody is paged for it.",
             )
         if "failed" in outcomes:
             await self.page_operators(
-                f"signal-{integration.name}-{today:%Y%m%d}",
-                f"a signal of {integration.name} cannot be taken; its sender is asked to send it again.",
+                f"signal-{sender}-{today:%Y%m%d}",
+                f"a signal of {sender} cannot be taken; its sender is asked to send it again.",
             )
             raise Overloaded("One of these signals could not be taken; the others were. Send it again.", 30)
 
     async def _hear(self, integration: Integration, signals: Sequence[Signal], now: datetime) -> list[Heard]:
         heard = await self.database.write(lambda tx: self.intake.hear(tx, integration, signals, now), droppable=True)
+        self.take(heard)
+        return heard
+
+    def take(self, heard: Sequence[Heard]) -> None:
+        """Count what became of signals, and do what follows their commit."""
         for each in heard:
             self.signals_heard[each.outcome] += 1
             if each.change is not None:

@@ -94,6 +94,11 @@ def calm(tx: Tx, dedup_key: str) -> None:
     )
 
 
+def endless(tx: Tx, dedup_key: str) -> None:
+    """Nobody waits for its repeats any more."""
+    tx.execute("UPDATE open_keys SET ends_at = NULL WHERE dedup_key = ?", (dedup_key,))
+
+
 def flapping(tx: Tx) -> dict[str, OpenKey]:
     rows = tx.all(f"SELECT {_COLUMNS}, dedup_key FROM open_keys WHERE flapping_since IS NOT NULL")
     return {row[7]: _open_key(row) for row in rows}

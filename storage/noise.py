@@ -211,6 +211,10 @@ def held_by(tx: Tx) -> dict[str, tuple[int, int]]:
     return {str(row[0]): (int(row[1]), int(row[2])) for row in rows}
 
 
+def look_later(tx: Tx, key: str, at: datetime) -> None:
+    tx.execute("UPDATE held SET look_at = ? WHERE dedup_key = ?", (at.timestamp(), key))
+
+
 def look_again(tx: Tx, now: datetime, by: str | None = None) -> None:
     """The reason may have gone: of what `by` holds, or of everything that is kept."""
     if by is None:
@@ -403,7 +407,20 @@ def _heartbeat(row: Row) -> HeartbeatRow:
     return HeartbeatRow(row[0], row[1], _at(row[2]), _maybe(row[3]), _at(row[4]), row[5])
 
 
-# --- what is over ---
+# --- what time brings ---
+
+
+def anything_due(tx: Tx, now: datetime) -> bool:
+    """Whether anything but a heartbeat may be due: a few looks into indexes."""
+    stamp = now.timestamp()
+    row = tx.one(
+        "SELECT EXISTS (SELECT 1 FROM held WHERE look_at <= ?) OR EXISTS (SELECT 1 FROM held WHERE ends_at <= ?) "
+        "OR EXISTS (SELECT 1 FROM open_keys WHERE ends_at <= ?) "
+        "OR EXISTS (SELECT 1 FROM open_keys WHERE flapping_since IS NOT NULL) "
+        "OR EXISTS (SELECT 1 FROM rushes WHERE since IS NOT NULL)",
+        (stamp, stamp, stamp),
+    )
+    return row is not None and bool(row[0])
 
 
 def clear(tx: Tx, kinds_before: datetime, groups_before: datetime, silences_before: datetime) -> None:
