@@ -1,17 +1,14 @@
-"""What to ask a network for, and the quick look at a post of a stream: the brands' words. Pure.
+"""What to ask a network for: the brands' words. Pure.
 
-A quick look may find too much, never too little: whether a mention is about a brand is decided later.
+What a network finds is looked at again by `signals.brands.Brands`: it may find too much.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from signals import brands as own_words
+from signals.brands import Brands, prepare
 from signals.listening import Brand
 from signals.words import fold, words
-
-_FUZZY_FROM = 5
-"""Letters of a name from which on one wrong letter is forgiven."""
-_LONGEST_LOOK = 10_000
-"""Characters of a post that are looked at."""
 
 
 def of_interest(brands: Sequence[Brand], brand: str | None) -> tuple[Brand, ...]:
@@ -20,13 +17,11 @@ def of_interest(brands: Sequence[Brand], brand: str | None) -> tuple[Brand, ...]
 
 
 def search_words(brands: Iterable[Brand]) -> tuple[str, ...]:
-    """Every name, misspelling, product, person and #hashtag once, in the order of the file."""
+    """Every name, misspelling, product, person and #hashtag of all the brands once, in the order of the file."""
     found: dict[str, str] = {}
     for brand in brands:
-        for word in (*brand.names, *brand.misspellings, *brand.products, *brand.people):
+        for word in own_words.search_words(brand):
             found.setdefault(fold(word), word)
-        for tag in brand.hashtags:
-            found.setdefault(f"#{fold(tag)}", f"#{tag.lstrip('#')}")
     return tuple(found.values())
 
 
@@ -41,34 +36,7 @@ def hashtags(brands: Iterable[Brand]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-class QuickLook:
-    """Whether a post may name a brand; some microseconds a post. Never changes: any thread may ask."""
-
-    def __init__(self, brands: Iterable[Brand]) -> None:
-        known = tuple(brands)
-        wanted = {" ".join(words(each)) for each in search_words(known)}
-        self._wanted = tuple(sorted(each for each in wanted if each))
-        names = {each for brand in known for name in brand.names for each in ["".join(words(name))]}
-        self._near = frozenset(near for name in names if len(name) >= _FUZZY_FROM for near in _without_one(name))
-
-    def may_concern_us(self, text: str) -> bool:
-        found = words(text[:_LONGEST_LOOK])
-        run = " ".join(found)
-        if any(each in run for each in self._wanted):
-            return True
-        return any(self._is_near(each) for each in found)
-
-    def _is_near(self, word: str) -> bool:
-        """Two words one edit apart have a form in common when each is left as it is or loses one letter."""
-        if not _FUZZY_FROM - 1 <= len(word) <= _LONGEST_WORD:
-            return False
-        return any(each in self._near for each in _without_one(word))
-
-
-_LONGEST_WORD = 40
-
-
-def _without_one(word: str) -> Iterable[str]:
-    yield word
-    for at in range(len(word)):
-        yield word[:at] + word[at + 1 :]
+def quick_look(brands: Sequence[Brand]) -> Callable[[str], bool]:
+    """Whether a post of a whole network names one of the brands: some ten microseconds a post, any thread may ask."""
+    known = Brands(brands)
+    return lambda text: bool(known.find(prepare(text)))
