@@ -19,7 +19,18 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 # The programs that we did not write and that CI must meet. @pytest.mark.counterparty(name) takes these names.
-COUNTERPARTIES = ("twilio", "slack", "alertmanager", "prefect", "pagerduty-client", "chromium", "mail")
+COUNTERPARTIES = (
+    "twilio",
+    "slack",
+    "alertmanager",
+    "prefect",
+    "pagerduty-client",
+    "chromium",
+    "mail",
+    "bluesky",
+    "mastodon",
+    "fediverse",
+)
 
 _NODE_MOCKS = "node, then: npm ci --ignore-scripts --prefix tests/counterparties/node"
 
@@ -35,14 +46,37 @@ def _missing(counterparty: str) -> str | None:
         case "chromium":
             return None if shutil.which("chromium") else "Debian packages chromium and fonts-dejavu-core"
         case "mail":
-            dovecot = all(Path("/usr/lib/dovecot", each).exists() for each in ("imap", "lmtp"))
-            if not (shutil.which("postfix") and shutil.which("dovecot") and dovecot):
-                return "Debian packages postfix, dovecot-imapd and dovecot-lmtpd"
-            return None if os.geteuid() == 0 else "root: Postfix starts for nobody else"
-        case "prefect" | "pagerduty-client":
-            return None  # both come with the lock
+            return _missing_mail()
+        case "bluesky":
+            return _missing_bluesky()
+        case "fediverse":
+            return _missing_fediverse()
+        case "prefect" | "pagerduty-client" | "mastodon":
+            return None  # they come with the lock
         case _:
             raise pytest.UsageError(f"counterparty({counterparty!r}) is none of {', '.join(COUNTERPARTIES)}")
+
+
+def _missing_mail() -> str | None:
+    dovecot = all(Path("/usr/lib/dovecot", each).exists() for each in ("imap", "lmtp"))
+    if not (shutil.which("postfix") and shutil.which("dovecot") and dovecot):
+        return "Debian packages postfix, dovecot-imapd and dovecot-lmtpd"
+    return None if os.geteuid() == 0 else "root: Postfix starts for nobody else"
+
+
+def _missing_bluesky() -> str | None:
+    network = ROOT / "tests" / "counterparties" / "bluesky" / "node_modules" / "@atproto" / "dev-env"
+    if not (shutil.which("node") and network.is_dir()):
+        return "node, then: npm ci --prefix tests/counterparties/bluesky"
+    stores = shutil.which("redis-server") and any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return None if stores else "Debian packages postgresql and redis-server"
+
+
+def _missing_fediverse() -> str | None:
+    snac = ROOT / "tests" / "counterparties" / "snac" / ".snac" / "root" / "usr" / "bin" / "snac"
+    if not snac.exists():
+        return "snac2, unpacked by tests/counterparties/snac/get_snac.sh"
+    return None if os.geteuid() == 0 else "root: servers of the fediverse without a name need port 80"
 
 
 @dataclass(frozen=True)

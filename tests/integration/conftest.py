@@ -1,5 +1,10 @@
 """Real processes and real counterparties."""
 
+from tests.support.bluesky import (  # noqa: F401 - fixtures
+    bluesky_network,
+    throwaway_postgres,
+    throwaway_redis,
+)
 from tests.support.counterparties import (  # noqa: F401 - fixtures
     emulators,
     recorder,
