@@ -10,14 +10,15 @@ if [ -x "$program" ]; then
   exit 0
 fi
 
+# Both formats of apt's sources, as one address a line.
 mirrors() {
-  grep -hE '^URIs:' /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '{print $2}'
-  grep -hoE '^deb .*' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep -oE 'https?://[^ ]+'
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    grep -E '^(URIs:|deb )' | grep -oE 'https?://[^ ]+' || true
 }
 
 # shellcheck source=/dev/null
 release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-mirror=$(mirrors | grep -E '/debian/?$' | head -1)
+mirror=$(mirrors | awk '/\/debian\/?$/ && !found { found = 1; print }')
 [ -n "$mirror" ] || { echo "get_snac: apt knows no Debian mirror" >&2; exit 1; }
 
 mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
