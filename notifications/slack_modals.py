@@ -7,11 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from incidents.impact import DONT_KNOW, MATRIX, Question, Row
 from incidents.severity import Severity
 from notifications.wording import Language
 
 DECLARE, RESOLVE = "tocsin_declare", "tocsin_resolve"
 TITLE, SITUATION, SEVERITY, KNOWN, NOTE = "title", "situation", "severity", "known", "note"
+IMPACT = "impact-"
+"""Begins the block of each question about the impact."""
 
 LONGEST_TITLE = 200
 LONGEST_TEXT = 3000  # https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
@@ -28,9 +31,16 @@ _SEVERITIES: dict[Severity, tuple[str, str]] = {
 
 
 def declare_view(
-    title: str, situations: Sequence[tuple[str, str]], reply_to: str | None, language: Language
+    title: str,
+    situations: Sequence[tuple[str, str]],
+    reply_to: str | None,
+    language: Language,
+    matrix: Mapping[Row, Question] = MATRIX,
 ) -> dict[str, Any]:
-    """`situations` are (id, title) in the plan's order; the first is chosen beforehand, so that a title is enough."""
+    """`situations` are (id, title) in the plan's order; the first is chosen beforehand, so that a title is enough.
+
+    `matrix`: the questions about the impact, each of which may be left alone.
+    """
     say = _Say(language)
     options = [_option(name or each, each) for each, name in situations[:_MOST_OPTIONS]]
     select = {**_select(SITUATION, options), **({"initial_option": options[0]} if options else {})}
@@ -52,8 +62,21 @@ def declare_view(
                 optional=True,
             ),
             _input(KNOWN, say("What do you know?", "¿Qué se sabe?"), _area(KNOWN), optional=True),
+            *(_impact(row, question, language) for row, question in matrix.items()),
         ],
     }
+
+
+def _impact(row: Row, question: Question, language: Language) -> dict[str, Any]:
+    say, block = _Say(language), f"{IMPACT}{row}"
+    options = [_option(say(each.says, each.es or each.says), word) for word, each in question.answers.items()]
+    options.append(_option(say("I don't know", "No lo sé"), DONT_KNOW))
+    return _input(block, say(question.ask, question.es or question.ask), _select(block, options), optional=True)
+
+
+def impact_of(given: Mapping[str, str]) -> dict[str, str]:
+    """The answers about the impact in what was given in a form, by question."""
+    return {block.removeprefix(IMPACT): said for block, said in given.items() if block.startswith(IMPACT)}
 
 
 def resolve_view(incident: str, reply_to: str | None, language: Language) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from notifications.slack_modals import declare_view, refusal, resolve_view
+from incidents.impact import MATRIX, Question, Row
+from notifications.slack_modals import declare_view, impact_of, refusal, resolve_view
 
 LONG = "x" * 500
 REPLY_TO = "https://hooks.slack.com/actions/T0/1/x"
@@ -55,6 +56,32 @@ def test_no_limit_of_slacks_is_exceeded(make, language):
         assert all(1 <= len(each["text"]["text"]) <= 75 for each in element.get("options", []))
         assert len(element.get("initial_value", "")) <= element.get("max_length", 0) <= 3000
     assert all(texts(view))
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_every_question_about_the_impact_is_asked_whole_and_may_be_left_alone(language):
+    blocks = by_id(declare_view("", [("SHOP_DOWN", "Shop down")], REPLY_TO, language))
+
+    for row, question in MATRIX.items():
+        block = blocks[f"impact-{row}"]
+        assert block["optional"]
+        assert "initial_option" not in block["element"]
+        assert [each["value"] for each in block["element"]["options"]] == [*question.answers, "dont-know"]
+        assert not any(text.endswith("…") for text in texts(block)), "Slack cuts at 75 characters"
+
+
+def test_the_questions_are_in_the_readers_language_and_in_the_plans_words():
+    own = {Row.CUSTOMERS: Question(ask="How many shops?", answers=MATRIX[Row.CUSTOMERS].answers)}
+
+    spanish = texts(declare_view("", [], REPLY_TO, "es")["blocks"])
+    assert {"¿A cuántos clientes afecta?", "del 5 al 25 %, o 10.000 o más", "No lo sé"} <= set(spanish)
+    assert "How many shops?" in texts(declare_view("", [], REPLY_TO, "es", own)["blocks"])
+
+
+def test_answers_about_the_impact_are_told_from_the_other_fields():
+    given = {"title": "Fire", "impact-people": "injury", "impact-data": "dont-know", "severity": "SEV3"}
+
+    assert impact_of(given) == {"people": "injury", "data": "dont-know"}
 
 
 def test_what_comes_back_says_which_incident_and_where_to_reply():

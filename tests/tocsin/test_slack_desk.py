@@ -394,6 +394,20 @@ async def test_what_is_given_in_the_form_is_kept_and_a_repeated_submission_decla
     assert "INC-2" not in await desk.reads("status")
 
 
+async def test_answers_about_the_impact_in_the_form_raise_what_is_declared(desk):
+    await desk.types("declare", trigger=desk.trigger())
+    answered = {"impact-people": "injury", "impact-data": "dont-know"}
+    filled = a_submission(desk.ana, await desk.opened(), title="A lamp burns", severity="SEV3", **answered)
+
+    await desk.interacts(filled)
+
+    heard = await desk.hears()
+    assert heard.startswith("INC-1 is declared as SEV1; people are being paged. SEV1 because of your answers: ")
+    declared = await desk.show("INC-1")
+    given = {row["question"]: row["answer"] for row in declared["impact"] if row["answer"]}
+    assert (declared["severity"], given) == ("SEV1", {"people": "injury", "data": "dont-know"})
+
+
 @pytest.mark.parametrize(
     ("given", "errors"),
     [

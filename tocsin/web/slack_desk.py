@@ -270,6 +270,7 @@ class SlackDesk:
             severity=None if severity is None else Severity(severity),
             by=f"person:{contact.id}",
             because=() if known is None else (known[: forms.LONGEST_TEXT],),
+            impact=forms.impact_of(form.given),
             command_id=f"slack:{form.view}",
         )
         return _Said(words.safe(sentence))
@@ -303,10 +304,9 @@ class SlackDesk:
 
     async def _declare_form(self, order: SlashCommand, contact: Contact) -> _Said:
         situations = [(each, known.title) for each, known in self._engine.book.plan.situations.items()]
-        view = forms.declare_view(order.rest, situations, order.reply_to, reader_of(contact).language)
-        return await self._form(
-            order.trigger, view, f"{words.COMMAND} declare {words.safe(order.rest)}", reader_of(contact).language
-        )
+        language, matrix = reader_of(contact).language, self._engine.book.plan.matrix
+        view = forms.declare_view(order.rest, situations, order.reply_to, language, matrix)
+        return await self._form(order.trigger, view, f"{words.COMMAND} declare {words.safe(order.rest)}", language)
 
     async def _on_incident(self, order: SlashCommand, contact: Contact) -> _Said:
         named, _, text = order.rest.partition(" ")
