@@ -6,6 +6,7 @@ Pure computing, no I/O once built; safe in threads.
 from collections.abc import Mapping, Sequence
 
 from listening.language import Languages
+from listening.lexicon import DATA, read_words
 from listening.tone import LexiconTone, Tone, word_of
 from signals.accounts import speaks_as_us
 from signals.brands import Brands, Text, prepare
@@ -23,7 +24,7 @@ class Reader:
 
     def __init__(self, listening: Listening, topics: Mapping[str, tuple[str, ...]], tone: Tone | None = None) -> None:
         """`topics`: Thresholds.topics. `tone`: the judge; by default the lexicons."""
-        self._brands = Brands(listening.brands)
+        self._brands = Brands(listening.brands, read_words(DATA / "common_words.txt"))
         self._all = tuple(brand.id for brand in listening.brands)
         self._of_source = {source.name: source.brand for source in listening.sources if source.brand is not None}
         self._topics = Topics(topics)

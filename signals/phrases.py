@@ -78,6 +78,20 @@ class Phrases(Generic[V]):
                 continue
             yield from self._from(words, start)
 
+    def longest(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
+        """The same from left to right without overlaps: of those that begin at one place the longest, and of two
+        equally long the one whose words are written out."""
+        free = 0
+        best: tuple[int, int, V] | None = None
+        for match in self.matches(words):
+            if best is not None and match[0] != best[0]:
+                yield best
+                free, best = best[1], None
+            if match[0] >= free and (best is None or match[1] > best[1]):
+                best = match
+        if best is not None:
+            yield best
+
     def _from(self, words: Sequence[str], start: int) -> Iterator[tuple[int, int, V]]:
         nodes = [self._root]
         for place in range(start, min(start + LONGEST_PHRASE, len(words))):
