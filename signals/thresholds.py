@@ -162,6 +162,37 @@ def compiled(file: ThresholdsFile) -> Thresholds:
     )
 
 
+def default_words() -> dict[str, float]:
+    """What the words mean in a file that does not say."""
+    return dict(ThresholdsFile.model_fields["words"].default)
+
+
+def as_written(file: ThresholdsFile) -> ThresholdsFile:
+    """The file with every sentence as it ought to be written. Compiles to the same; a second time changes nothing."""
+    usual = tuple(map(grammar.write_length, usual_length(file)))
+    raising = grammar.write_raising(grammar.parse_raising(file.combine.raise_one_level_when))
+    joining = grammar.write_joining(grammar.parse_joining(file.hold.join))
+    calming = grammar.write_calming(grammar.parse_calming(file.calm_down.propose_to_step_down_when))
+    said = {
+        "usual": UsualText(same_brand=usual[0], leave_out=usual[1]),
+        "rules": tuple(map(_rule_as_written, file.rules)),
+        "combine": file.combine.model_copy(update={"raise_one_level_when": raising}),
+        "hold": file.hold.model_copy(update={"join": joining}),
+        "calm_down": file.calm_down.model_copy(update={"propose_to_step_down_when": calming}),
+    }
+    return file.model_copy(update=said)
+
+
+def _rule_as_written(rule: RuleText) -> RuleText:
+    def canonical(text: str) -> str:
+        return grammar.write(grammar.parse(text))
+
+    said: dict[str, Any] = {"when": canonical(rule.when)}
+    for name in ("and_", "or_", "only_if"):
+        said[name] = tuple(map(canonical, getattr(rule, name)))
+    return rule.model_copy(update=said)
+
+
 def usual_length(file: ThresholdsFile) -> tuple[timedelta, timedelta]:
     """How long a time tells what is usual, and how much of the latest is left out of it."""
     usual = file.usual

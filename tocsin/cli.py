@@ -40,6 +40,7 @@ ENTRIES: dict[str, Entry] = {
     "prove": Entry(_PLAN, "prove", "Prove that somebody is always reached in time, or show when not."),
     "who": Entry(_PLAN, "prove", "Who would be called at a moment, rung by rung, and why not others."),
     "plan": Entry(_PLAN, "plan", "`plan activate` makes the engine load its plan folder again."),
+    "thresholds": Entry(_PLAN, "thresholds", "What counts as a crisis: print the rules, try a sentence."),
     "contacts": Entry(_PLAN, "contacts", "How people are reached: list, verify, confirm, record, print."),
     "import": Entry(_PLAN, "bring_in", "Turn an export of GoAlert, OnCall, PagerDuty or Opsgenie into a plan."),
     "declare": Entry(_ACT, "act", "Declare an incident and page people."),
