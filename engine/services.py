@@ -197,6 +197,7 @@ class Engine:
             self.database, self.book, self.clock, self.numbers, self.epoch, carriers, self.pager.nudge
         )
         self.grounds = Grounds(self.book, self.clock)
+        self.remarks = Remarks(self.database, self.door, self.clock, self.publish, self.page_operators)
         self.receipts = Receipts(self.database, self.door, self.clock, self.publish, self.epoch)
         self.wheel = Wheel(self.database, self.door, self.presence, self.clock, self.publish)
         self.tick = Tick(self)
@@ -359,7 +360,6 @@ class Engine:
             self.signals_heard[each.outcome] += 1
             if each.change is not None:
                 self.publish(each.change)
-        return heard
 
     # --- incidents ---
 
@@ -539,7 +539,8 @@ class Engine:
             events = incident_log.load_events(tx, incident_id)
             incident = self._fold(events, incident_id)
             plan = self.book.pinned(tx, incident.plan_version)
-            return incident_view(incident, plan, self.directory, events, self.clock.now())
+            view = incident_view(incident, plan, self.directory, events, self.clock.now())
+            return {**view, "changes": changes_around(tx, incident)}
 
         return await self.database.read(work)
 

@@ -14,8 +14,9 @@ from engine.clock import SystemClock
 from engine.services import Engine, EngineConfig
 from incidents.errors import CommandRefused, SignalRefused, UnknownIncident
 from tests.support.real_engine import ALERTMANAGER_KEY, PAGERDUTY_KEY, SIGNALS_KEY, PlanFiles, person, rung
-from tocsin.web import intake
+from tocsin.web import hearing, intake
 from tocsin.web.app import build_app
+from tocsin.web.senders import alertmanager
 
 ALERTMANAGER = f"/webhooks/alertmanager/{ALERTMANAGER_KEY}"
 BODIES = {
@@ -80,19 +81,23 @@ async def test_what_is_wrong_with_the_request_itself_is_named(engine, sender, mo
 
 
 @pytest.mark.parametrize(
-    ("path", "reader"),
-    [("/v2/enqueue", "read_pagerduty"), (ALERTMANAGER, "read_alertmanager"), ("/api/v1/signals", "read_ours")],
+    ("path", "place", "reader"),
+    [
+        ("/v2/enqueue", intake, "read_pagerduty"),
+        (ALERTMANAGER, alertmanager, "read_json"),
+        ("/api/v1/signals", intake, "read_ours"),
+    ],
 )
-async def test_a_long_body_is_read_while_others_are_served(sender, monkeypatch, path, reader):
-    began, served, read = threading.Event(), threading.Event(), getattr(intake, reader)
+async def test_a_long_body_is_read_while_others_are_served(sender, monkeypatch, path, place, reader):
+    began, served, read = threading.Event(), threading.Event(), getattr(place, reader)
 
     def slow(*arguments: object) -> object:
         began.set()
         assert served.wait(10), "the loop waits for the body to be read"
         return read(*arguments)
 
-    monkeypatch.setattr(intake, reader, slow)
-    body = json.dumps(BODIES[path]).encode() + b" " * intake.READ_AT_ONCE
+    monkeypatch.setattr(place, reader, slow)
+    body = json.dumps(BODIES[path]).encode() + b" " * hearing.READ_AT_ONCE
 
     taken = asyncio.create_task(sender.post(path, content=body))
     assert await asyncio.to_thread(began.wait, 10)

@@ -1,11 +1,21 @@
 """What monitors send becomes a title that people can read; a blank one costs nobody their page."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from incidents.errors import SignalRefused
-from tocsin.web.senders import our_signal, pagerduty_signal, read_alertmanager, read_ours, read_pagerduty
+from signals.integration import Integration
+from tocsin.web.senders import alertmanager
+from tocsin.web.senders.ours import our_signal, read_ours
+from tocsin.web.senders.pagerduty import pagerduty_signal, read_pagerduty
+from tocsin.web.senders.reading import Request
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+INTEGRATION = Integration.model_validate(
+    {"name": "x", "kind": "alertmanager", "key": "0" * 16, "routes": [{"situation": "SHOP_DOWN"}]}
+)
 
 
 def alert(annotations: dict[str, str], labels: dict[str, str]) -> dict[str, object]:
@@ -14,7 +24,8 @@ def alert(annotations: dict[str, str], labels: dict[str, str]) -> dict[str, obje
 
 def titles(*alerts: dict[str, object]) -> list[str]:
     group = {"version": "4", "status": "firing", "alerts": alerts}
-    return [signal.summary for signal in read_alertmanager(json.dumps(group).encode(), "severity")]
+    request = Request(json.dumps(group).encode())
+    return [signal.summary for signal in alertmanager.read(request, INTEGRATION, NOW)]
 
 
 def event(summary: str) -> bytes:

@@ -21,7 +21,7 @@ from incidents.errors import (
     UnknownIncident,
 )
 from storage.database import StorageBroken
-from tocsin.web import api, directory, intake, pages, push, schedules
+from tocsin.web import api, directory, pages, push, schedules
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
 from tocsin.web.http import (
@@ -36,7 +36,9 @@ from tocsin.web.http import (
     send_reply,
     too_packed,
 )
-from tocsin.web.openapi import describe, is_machine_path
+from tocsin.web.intake import Doors
+from tocsin.web.openapi import describe
+from tocsin.web.sns import Fetch
 
 API_LIMIT = 1024 * 1024
 _STATUS: list[tuple[type[TocsinError], int]] = [
@@ -49,13 +51,13 @@ _STATUS: list[tuple[type[TocsinError], int]] = [
 ]
 
 
-def build_app(engine: Engine) -> ASGIApp:
-    """Everything that one engine serves."""
+def build_app(engine: Engine, fetch: Fetch | None = None) -> ASGIApp:
+    """Everything that one engine serves. `fetch` asks Amazon for certificates; a test has its own."""
     app = described_app()
     app.state.engine = engine
     app.router.routes.extend([*pages.routes(engine), *push.routes(engine), *schedules.routes(engine)])
     _errors(app)
-    return Front(engine, app)
+    return Front(engine, app, fetch)
 
 
 def described_app() -> FastAPI:
@@ -139,24 +141,25 @@ def _place(location: tuple[int | str, ...]) -> str:
 class Front:
     """The way in. Storm paths skip the framework; the rest is FastAPI's."""
 
-    def __init__(self, engine: Engine, app: ASGIApp) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, app: ASGIApp, fetch: Fetch | None = None) -> None:
         self._app = app
         self._callbacks = Callbacks(engine)
+        self._doors = Doors(engine, fetch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        if is_machine_path(path) and scope["method"] != "POST":
-            await send_reply(send, error_reply(405, "Method Not Allowed", (b"allow", b"POST")))
+        encoded = header(scope, b"content-encoding").strip().lower()
+        if encoded not in ("", "identity") and scope["method"] in ("POST", "PUT"):
+            await send_reply(send, too_packed(encoded))
+            return
+        handled = await self._doors.take(scope, receive)
+        if handled is not None:
+            await send_reply(send, handled)
             return
         if scope["method"] == "POST":
-            encoded = header(scope, b"content-encoding").strip().lower()
-            if encoded not in ("", "identity"):
-                await send_reply(send, too_packed(encoded))
-                return
             handled = await self._post(path, scope, receive)
             if handled is not None:
                 await send_reply(send, handled)
@@ -170,13 +173,6 @@ class Front:
 
     async def _post(self, path: str, scope: Scope, receive: Receive) -> Reply | None:
         try:
-            if path.startswith("/webhooks/alertmanager/"):
-                body = await read_body(receive, intake.ALERTMANAGER_LIMIT)
-                return await intake.alertmanager(self._engine, path[23:], body)
-            if path == "/v2/enqueue":
-                return await intake.enqueue(self._engine, await read_body(receive, intake.PAGERDUTY_LIMIT))
-            if path == "/api/v1/signals":
-                return await intake.signals(self._engine, await read_body(receive, intake.SIGNAL_LIMIT))
             if path.startswith(("/twilio/", "/slack/")):
                 return await self._callbacks.take(path, scope, await read_body(receive, CALLBACK_LIMIT))
         except BodyTooLarge as error:

@@ -13,7 +13,9 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 
-from tocsin.web.senders import AlertmanagerBody, OurSignal, PagerDutyEvent
+from tocsin.web.senders.alertmanager import AlertmanagerBody
+from tocsin.web.senders.ours import OurSignal
+from tocsin.web.senders.pagerduty import PagerDutyEvent
 
 FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 _TAKEN, _TOO_LARGE, _OVERLOADED = "Taken", "Too large", "Overloaded: send it again"
