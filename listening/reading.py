@@ -3,7 +3,8 @@
 Pure computing, no I/O once built; safe in threads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from listening.language import Languages
 from listening.lexicon import DATA, read_words
@@ -17,6 +18,17 @@ from signals.topics import Topics
 
 IMPERSONATION = "impersonation"
 """The topic of a mention by a look-alike account that writes as if it were us."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    mention: Mention
+    text: Text
+    brands: frozenset[str]
+    copied: frozenset[str]
+    """Brands that it writes as if it were."""
+    by_us: bool
+    language: str | None
 
 
 class Reader:
@@ -36,35 +48,50 @@ class Reader:
         return self.read_many([mention])[0]
 
     def read_many(self, mentions: Sequence[Mention]) -> list[tuple[Tagged, ...]]:
-        """The same of each, in their order."""
-        return [self._read(mention) for mention in mentions]
+        """The same of each, in their order; a judge that likes many texts at once gets all of a language."""
+        found = [self._find(mention) for mention in mentions]
+        scores = self._judged([each for each in found if each is not None])
+        return [() if each is None else self._tag(each, next(scores)) for each in found]
 
-    def _read(self, mention: Mention) -> tuple[Tagged, ...]:
+    def _find(self, mention: Mention) -> _Found | None:
+        """Everything but the tone; None when it concerns no brand."""
         text = prepare(f"{mention.title}\n{mention.text}" if mention.title else mention.text)
         owner = self._brands.accounts.owner((mention.author, mention.author_name))
         by_us = mention.by_us or owner is not None
         copied = frozenset[str]() if by_us else self._impersonated(mention, text)
         brands = self._concerned(mention, text, owner) | copied
         if not brands:
-            return ()
+            return None
         language = self._languages.of(text.original, text.words, mention.language)
-        score = self._tone.judge([text.original], language)[0]
-        tone = word_of(score)
+        return _Found(mention, text, brands, copied, by_us, language)
+
+    def _judged(self, found: Sequence[_Found]) -> Iterator[float]:
+        """The tones, in the order of what was found."""
+        scores = [0.0] * len(found)
+        for language in {each.language for each in found}:
+            places = [place for place, each in enumerate(found) if each.language == language]
+            judged = self._tone.judge([found[place].text.original for place in places], language)
+            for place, score in zip(places, judged, strict=True):
+                scores[place] = score
+        return iter(scores)
+
+    def _tag(self, found: _Found, score: float) -> tuple[Tagged, ...]:
+        mention, text, tone = found.mention, found.text, word_of(score)
         topics = self._topics.of(text.words, text.folded)
-        complains = not by_us and not copied and is_complaint(mention, text.words, tone)
+        complains = not found.by_us and not found.copied and is_complaint(mention, text.words, tone)
         return tuple(
             Tagged(
                 mention=mention,
                 brand=brand,
-                language=language,
+                language=found.language,
                 tone=tone,
                 tone_score=score,
                 complaint=complains,
-                topics=topics | {IMPERSONATION} if brand in copied else topics,
-                by_us=by_us,
+                topics=topics | {IMPERSONATION} if brand in found.copied else topics,
+                by_us=found.by_us,
             )
             for brand in self._all
-            if brand in brands
+            if brand in found.brands
         )
 
     def _concerned(self, mention: Mention, text: Text, owner: str | None) -> frozenset[str]:

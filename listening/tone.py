@@ -108,8 +108,8 @@ class _English:
         return _loosened(self._vader.polarity_scores(text)["compound"]) + cared
 
 
-_LONG_DRAWN = re.compile(r"(.)\1{2,}")
-_SUPERLATIVE = re.compile(r"^(\w{3,})isim([oa]s?)$")
+_LONG_DRAWN = re.compile(r"([a-z])\1{2,}")
+_SUPERLATIVES = ("isimo", "isima", "isimos", "isimas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,11 @@ class _Spanish:
     lexicon: Lexicon
 
     def sum(self, text: str) -> float:
-        written = WORD.findall(text)
-        words = [self._plain(fold(word)) for word in written]
-        shouted = _shouted(written)
+        folded = fold(text)
+        if _LONG_DRAWN.search(folded):  # maaaalo is malo
+            folded = _LONG_DRAWN.sub(r"\1", folded)
+        words = [self._positive(word) for word in WORD.findall(folded)]
+        shouted = _shouted(WORD.findall(text), len(words))
         scores = [
             (start, self._weighed(words, start, score) + math.copysign(_CAPITALS * any(shouted[start:end]), score))
             for start, end, score in self.lexicon.words.longest(words)
@@ -130,16 +132,12 @@ class _Spanish:
         loud = min(text.count("!"), 4) * _EXCLAMATION
         return total + math.copysign(loud, total) if total else 0.0
 
-    def _plain(self, word: str) -> str:
-        """`maaaalo` is malo, `malísimo` is malo when the lexicon has no word of its own for it."""
-        if word in self.lexicon.written:
+    def _positive(self, word: str) -> str:
+        """`feisimo` is feo, when the lexicon has no word of its own for it."""
+        if not word.endswith(_SUPERLATIVES) or word in self.lexicon.written:
             return word
-        short = _LONG_DRAWN.sub(r"\1", word)
-        found = _SUPERLATIVE.match(short)
-        if found is not None and short not in self.lexicon.written:
-            positive = found.group(1) + found.group(2)
-            return positive if positive in self.lexicon.written else short
-        return short
+        stem, _, ending = word.rpartition("isim")
+        return stem + ending if stem + ending in self.lexicon.written else word
 
     def _weighed(self, words: Sequence[str], start: int, score: float) -> float:
         """With what stands up to three words before it: it strengthens, weakens or turns."""
@@ -157,10 +155,10 @@ class _Spanish:
         return weighed * _TURNED if is_turned else weighed
 
 
-def _shouted(written: Sequence[str]) -> list[bool]:
-    """Which words are in capitals, when not all are."""
+def _shouted(written: Sequence[str], number: int) -> list[bool]:
+    """Which words are in capitals, when not all are; of none when folding has made another number of words of them."""
     capitals = [len(word) > 1 and word.isupper() for word in written]
-    return capitals if not all(capitals) else [False] * len(capitals)
+    return capitals if len(capitals) == number and not all(capitals) else [False] * number
 
 
 def _side(place: int, turn: int) -> float:

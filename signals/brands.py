@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from signals.accounts import Accounts
 from signals.edits import one_edit
 from signals.listening import Brand
+from signals.memo import Memo
 from signals.phrases import Phrases
 from signals.words import LONGEST_TEXT, WORD, fold, is_unspaced
 
@@ -117,29 +118,46 @@ class _Guesses:
 
     def __init__(self, brands: Iterable[Brand], real_words: frozenset[str]) -> None:
         self._real = real_words
-        self._by_size: dict[int, tuple[dict[str, list[tuple[str, str]]], dict[str, list[tuple[str, str]]]]] = {}
+        self._by_size: dict[int, _Ends] = {}
+        self._of_word = Memo(self._find_word)
         for brand in brands:
             for name in brand.names:
                 self._add(words_of(name), brand.id)
 
     def _add(self, words: list[str], brand: str) -> None:
         name = " ".join(words)
-        if len("".join(words)) < SHORTEST_GUESS or is_unspaced(name):
-            return
-        firsts, lasts = self._by_size.setdefault(len(words), ({}, {}))
-        firsts.setdefault(words[0][:2], []).append((name, brand))
-        lasts.setdefault(words[-1][-2:], []).append((name, brand))
+        if len("".join(words)) >= SHORTEST_GUESS and not is_unspaced(name):
+            self._by_size.setdefault(len(words), _Ends()).add(name, brand)
 
     def find(self, words: Sequence[str]) -> Iterator[str]:
-        for size, (firsts, lasts) in self._by_size.items():
-            shift = size - 1
-            for place in range(len(words) - shift):
-                first, last = words[place], words[place + shift]
-                likely = firsts.get(first[:2], ()), lasts.get(last[-2:], ())
-                if likely == ((), ()) or (size == 1 and first in self._real):
-                    continue
-                seen = first if size == 1 else " ".join(words[place : place + size])
-                yield from (brand for each in likely for name, brand in each if one_edit(name, seen))
+        for size, ends in self._by_size.items():
+            if size == 1:
+                for found in map(self._of_word.__getitem__, words):
+                    yield from found
+                continue
+            for place in range(len(words) - size + 1):
+                if f"{words[place]} "[:2] in ends.first or f" {words[place + size - 1]}"[-2:] in ends.last:
+                    yield from ends.near(" ".join(words[place : place + size]))
+
+    def _find_word(self, word: str) -> tuple[str, ...]:
+        return () if word in self._real else tuple(self._by_size[1].near(word))
+
+
+class _Ends:
+    """Names by their first two and their last two letters."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, list[tuple[str, str]]] = {}
+        self.last: dict[str, list[tuple[str, str]]] = {}
+
+    def add(self, name: str, brand: str) -> None:
+        self.first.setdefault(name[:2], []).append((name, brand))
+        self.last.setdefault(name[-2:], []).append((name, brand))
+
+    def near(self, seen: str) -> Iterator[str]:
+        for name, brand in (*self.first.get(seen[:2], ()), *self.last.get(seen[-2:], ())):
+            if one_edit(name, seen):
+                yield brand
 
 
 def words_of(name: str) -> list[str]:

@@ -13,7 +13,8 @@ What it misses: sarcasm without any of these words ("Great job, six hours on the
 third person only. docs/tone.md has examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from enum import Enum
 
 from signals.mention import Mention, Tone
 from signals.phrases import Phrases
@@ -125,11 +126,27 @@ _PERSONS = """
 """The first and the second person: it happened to who writes, or is said to us."""
 
 
-def _compiled(phrases: str) -> Phrases[bool]:
-    return Phrases((phrase, True) for line in phrases.splitlines() for phrase in line.strip().split("|"))
+class _Kind(Enum):
+    DEMAND = "demand"
+    FAILURE = "failure"
+    REMEDY = "remedy"
+    ASKING = "asking"
+    PERSON = "person"
 
 
-_DEMANDED, _FAILED, _REMEDIED, _ASKED, _PERSONAL = map(_compiled, (_DEMANDS, _FAILURES, _REMEDIES, _ASKS, _PERSONS))
+_WORDS = {
+    _Kind.DEMAND: _DEMANDS,
+    _Kind.FAILURE: _FAILURES,
+    _Kind.REMEDY: _REMEDIES,
+    _Kind.ASKING: _ASKS,
+    _Kind.PERSON: _PERSONS,
+}
+_PHRASES = Phrases(
+    (phrase, kind)
+    for kind, phrases in _WORDS.items()
+    for line in phrases.splitlines()
+    for phrase in line.strip().split("|")
+)
 
 
 def is_complaint(mention: Mention, words: Sequence[str], tone: Tone) -> bool:
@@ -138,22 +155,13 @@ def is_complaint(mention: Mention, words: Sequence[str], tone: Tone) -> bool:
         return False
     if mention.stars is not None and mention.stars != 3:
         return mention.stars < 3
+    said = frozenset(_PHRASES.values_in(words))
+    wants = tone == "negative" or _tells(said, tone)
     if mention.private:
-        return tone == "negative" or _has(_ASKED, words) or "?" in mention.text or _tells(words, tone)
-    if not _is_directed_at_us(mention, words):
-        return False
-    return tone == "negative" or _tells(words, tone)
+        return wants or _Kind.ASKING in said or "?" in mention.text
+    return wants and (mention.to_us or mention.stars is not None or _Kind.PERSON in said)
 
 
-def _is_directed_at_us(mention: Mention, words: Sequence[str]) -> bool:
-    return mention.to_us or mention.stars is not None or _has(_PERSONAL, words)
-
-
-def _tells(words: Sequence[str], tone: Tone) -> bool:
-    if _has(_DEMANDED, words) or _has(_FAILED, words):
-        return True
-    return tone != "positive" and _has(_REMEDIED, words)
-
-
-def _has(phrases: Phrases[bool], words: Sequence[str]) -> bool:
-    return next(phrases.values_in(words), False)
+def _tells(said: Collection[_Kind], tone: Tone) -> bool:
+    """Whether it demands, or tells of a failure; or, when it is not positive, names a remedy."""
+    return _Kind.DEMAND in said or _Kind.FAILURE in said or (tone != "positive" and _Kind.REMEDY in said)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from signals.memo import Memo
 from signals.words import WORD, fold, is_unspaced
 
 V = TypeVar("V")
@@ -35,11 +36,12 @@ class _Node(Generic[V]):
 
 
 class Phrases(Generic[V]):
-    """Which values' phrases stand in a text. Never changes once built: any thread may ask."""
+    """Which values' phrases stand in a text. What it says never changes once it is built: any thread may ask."""
 
     def __init__(self, phrases: Iterable[tuple[str, V]]) -> None:
         """`phrases` are (phrase, value); a phrase without a letter or digit is never found."""
         self._root: _Node[V] = _Node()
+        self._beginning = Memo(self._begin)
         self._unspaced: list[tuple[str, V]] = []
         for phrase, value in phrases:
             self._add(phrase, value)
@@ -71,12 +73,12 @@ class Phrases(Generic[V]):
 
     def matches(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
         """Where phrases stand: the first word's place, the place after the last, and the value."""
-        root, size = self._root, len(words)
-        for start in range(size):
-            word = words[start]
-            if word not in root.words and not any(word[:length] in root.stems for length in root.lengths):
-                continue
-            yield from self._from(words, start)
+        for start, nodes in enumerate(map(self._beginning.__getitem__, words)):
+            if nodes:
+                yield from self._from(nodes, words, start)
+
+    def _begin(self, word: str) -> tuple[_Node[V], ...]:
+        return tuple(self._root.after(word))
 
     def longest(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
         """The same from left to right without overlaps: of those that begin at one place the longest, and of two
@@ -92,15 +94,16 @@ class Phrases(Generic[V]):
         if best is not None:
             yield best
 
-    def _from(self, words: Sequence[str], start: int) -> Iterator[tuple[int, int, V]]:
-        nodes = [self._root]
-        for place in range(start, min(start + LONGEST_PHRASE, len(words))):
-            nodes = [after for node in nodes for after in node.after(words[place])]
-            if not nodes:
-                return
+    def _from(self, nodes: Sequence[_Node[V]], words: Sequence[str], start: int) -> Iterator[tuple[int, int, V]]:
+        for end in range(start + 1, min(start + LONGEST_PHRASE, len(words)) + 1):
             for node in nodes:
                 for value in node.values:
-                    yield start, place + 1, value
+                    yield start, end, value
+            if end == len(words):
+                return
+            nodes = [after for node in nodes if node.words or node.stems for after in node.after(words[end])]
+            if not nodes:
+                return
 
 
 def _parts(folded: str) -> list[tuple[str, bool]]:
