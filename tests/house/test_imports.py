@@ -45,6 +45,13 @@ def test_the_import_rules_hold():
         ("runbooks/planted.py", "import os", "What decides has no I/O"),
         ("signals/planted.py", "def later():\n    import sqlite3", "What decides has no I/O"),
         ("contacts/planted.py", "from runbooks import loader", "What decides never reads plan files"),
+        (
+            "signals/planted.py",
+            "from signals.social_score import social_score",
+            "The social score is shown and decides",
+        ),
+        ("runbooks/planted.py", "import signals.social_score", "The social score is shown and decides"),
+        ("engine/planted.py", "def later():\n    import signals.social_score", "The social score is shown and decides"),
         ("contacts/planted.py", "import contacts.planted_back", "No cycles inside packages"),
     ],
 )
