@@ -80,7 +80,8 @@ class Languages:
         return code if most - second >= _CLEAR else None
 
     def _asked(self, text: str) -> str | None:
-        plain = _NOISE.sub(" ", text[:LOOKED_AT])
+        # Half a surrogate pair is no text; lingua refuses it.
+        plain = _NOISE.sub(" ", text[:LOOKED_AT].encode(errors="ignore").decode())
         if len(_LETTERS.findall(plain)) < _FEWEST_LETTERS:
             return None
         found = self._lingua.detect_language_of(plain)

@@ -40,7 +40,7 @@ class Reader:
         self._all = tuple(brand.id for brand in listening.brands)
         self._of_source = {source.name: source.brand for source in listening.sources if source.brand is not None}
         self._topics = Topics(topics)
-        self._languages = Languages()
+        self._languages = Languages(listening.languages)
         self._tone = LexiconTone() if tone is None else tone
 
     def read(self, mention: Mention) -> tuple[Tagged, ...]:

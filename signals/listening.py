@@ -14,6 +14,7 @@ from incidents.model import Frozen
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^(https?|wss?)://[^\s]+$", max_length=2000)]
 
 
@@ -157,6 +158,8 @@ class Listening(Frozen):
 
     brands: Annotated[tuple[Brand, ...], Field(min_length=1)]
     sources: tuple[SourceSpec, ...] = ()
+    languages: tuple[LanguageCode, ...] = ()
+    """That people write in besides English and Spanish (`pt`, `fr`). Each one more makes short texts harder to tell."""
     late: Duration = timedelta(seconds=30)
     """Mentions are counted in the order in which they were written; for one that arrives later than this, in the order
     in which it arrived."""
