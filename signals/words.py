@@ -21,7 +21,9 @@ WORD = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
-    """At most so much of the text, without what people leave out or put in: case, accents (ñ is n), widths, invisible characters."""
+    """The text without what people leave out or put in: case, accents (ñ is n), widths, invisible characters. What is
+    longer than `LONGEST_TEXT` is cut."""
+    text = text[:LONGEST_TEXT]
     if text.isascii():
         return text.lower()
     # Marks go first: putting a long run of them into their canonical order takes quadratic time.
@@ -37,7 +39,7 @@ def _without_marks(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text, folded, in their order."""
-    return WORD.findall(fold(text[:LONGEST_TEXT]))
+    return WORD.findall(fold(text))
 
 
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
