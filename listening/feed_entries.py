@@ -15,7 +15,7 @@ import orjson
 from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
-from listening.markup import text_of, unescaped
+from listening.html_text import text_of
 from listening.texts import body as plain_body
 from listening.texts import line
 
@@ -173,7 +173,7 @@ def _drawn_stars(text: str) -> int | None:
 def _entry(entry: dict[str, Any], extra: _Extra, feed: dict[str, Any], *, reviews: bool) -> dict[str, Any]:
     contents = [each.get("value") for each in entry.get("content") or () if isinstance(each, dict)]
     markup = next((each for each in (*contents, entry.get("description")) if isinstance(each, str) and each), "")
-    title = line(unescaped(text_of(_word(entry.get("title")))))
+    title = line(text_of(_word(entry.get("title"))))
     author = line(_word(entry.get("author")))
     language = _word(feed.get("language"))
     text = plain_body(text_of(markup))
