@@ -51,7 +51,7 @@ def run(folder: Path, fault: Fault) -> tuple[int, str]:
     return pytest_in(copy, fault.noticed_by)
 
 
-_LEFT_OUT = shutil.ignore_patterns("node_modules", "integration")
+_LEFT_OUT = shutil.ignore_patterns("node_modules", "integration", ".snac")
 """The byte-code comes along: times are kept, so that only the file with the fault is compiled anew."""
 
 

@@ -112,6 +112,20 @@ FAULTS = (
         "if False:",
         STORY + "test_only_a_person_with_a_reason_lowers_the_severity",
     ),
+    Fault(
+        8,
+        "incidents/decide.py",
+        "if not new or severity is None or not severity.is_worse_than(incident.severity):",
+        "if not new or severity is None:",
+        "tests/incidents/test_impact.py::test_a_better_answer_is_recorded_and_lowers_nothing",
+    ),
+    Fault(
+        8,
+        "incidents/evolve.py",
+        "unraised=event.new, impact=weighed)",
+        "unraised=event.new)",
+        "tests/incidents/test_impact.py::test_what_a_person_has_lowered_stays_low_until_something_new_is_answered",
+    ),
     # 9 CLOSED needs everything.
     Fault(
         9,
@@ -133,6 +147,13 @@ FAULTS = (
         "    if incident.informed_at is None:\n",
         "    if False:\n",
         STORY + "test_the_whole_story_from_the_alert_to_closed",
+    ),
+    Fault(
+        9,
+        "incidents/decide.py",
+        "if heard and not told and incident.informed_at is None and not incident.drill:",
+        "if False:",
+        "tests/incidents/test_impact.py::test_customers_who_were_told_of_it_are_told_that_it_was_nothing",
     ),
     # 10 Money needs authority and a second person; an edit voids; silence decides nothing.
     Fault(

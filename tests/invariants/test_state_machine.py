@@ -15,6 +15,7 @@ from incidents import commands as c
 from incidents import events as e
 from incidents.errors import CommandRefused
 from incidents.evolve import fold
+from incidents.impact import DONT_KNOW, MATRIX, Row, read_answers
 from incidents.money import NoCompensationReason
 from incidents.severity import Severity
 from incidents.state import Incident, Status
@@ -156,6 +157,14 @@ class Crisis(RuleBasedStateMachine):
     @rule(severity=severities, because=words, by=st.sampled_from(["person:ana", "rule"]))
     def severity_changes(self, severity, because, by):
         self.tries(c.ChangeSeverity(severity, because, by))
+
+    @rule(row=st.sampled_from(Row), which=st.integers(0, 5), who=people)
+    def somebody_answers_for_the_impact(self, row, which, who):
+        said = [*MATRIX[row].answers, DONT_KNOW]
+        answers = read_answers({row: said[which % len(said)]}, MATRIX)
+        before = self.memory.state().severity
+        self.tries(c.AnswerImpact(answers, f"person:{who}"))
+        assert not before.is_worse_than(self.memory.state().severity)
 
     @rule(text=words, who=people)
     def somebody_resolves(self, text, who):
