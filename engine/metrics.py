@@ -1,5 +1,6 @@
 """`GET /metrics`: the engine's figures in the Prometheus text format. Computed when asked; nothing on the hot path."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -7,8 +8,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from storage import keys, noise, outbox
 from storage import log as incident_log
-from storage import outbox
 
 if TYPE_CHECKING:
     from engine.services import Engine
@@ -29,6 +30,7 @@ class _EngineFigures(Collector):
             heard.add_metric([outcome], count)
         yield heard
         yield from self._stored()
+        yield from self._noise()
         yield GaugeMetricFamily(
             "tocsin_storage_waiting", "Writes queued and not yet committed.", engine.database.waiting
         )
@@ -37,6 +39,29 @@ class _EngineFigures(Collector):
         yield GaugeMetricFamily(
             "tocsin_disk_full", "1 while signals are refused for want of disk.", int(engine.database.disk_full)
         )
+
+    def _noise(self) -> Iterator[Metric]:
+        now = self._engine.clock.now()
+        kept, silences, storms, flapping, beats = self._engine.database.read_now(
+            lambda tx: (
+                noise.held_counts(tx),
+                len(noise.silences_in_force(tx, now)),
+                len(noise.storms(tx)),
+                len(keys.flapping(tx)),
+                noise.heartbeats(tx),
+            )
+        )
+        held = GaugeMetricFamily("tocsin_kept_signals", "Signals kept without a page, by why.", labels=["outcome"])
+        for outcome in ("silenced", "inhibited"):
+            held.add_metric([outcome], kept.get(outcome, 0))
+        yield held
+        yield GaugeMetricFamily("tocsin_silences", "Silences in force.", silences)
+        yield GaugeMetricFamily("tocsin_storms", "Integrations that storm.", storms)
+        yield GaugeMetricFamily("tocsin_flapping_keys", "Keys held as firing because they flap.", flapping)
+        states = GaugeMetricFamily("tocsin_heartbeats", "Heartbeats, by state.", labels=["state"])
+        for state, count in Counter(each.state for each in beats.values()).items():
+            states.add_metric([state], count)
+        yield states
 
     def _stored(self) -> Iterator[Metric]:
         open_by_severity, rows = self._engine.database.read_now(lambda tx: (incident_log.counts(tx), outbox.counts(tx)))

@@ -204,7 +204,7 @@ class Engine:
         self.calendars = Calendars(self.database, self.book, self.clock, self.page_operators, self.tick.nudge)
         self.calendars.load()
         self.accompany(self.calendars)
-        self.silences = Silences(self.database, self.clock)
+        self.silences = Silences(self.database, self.clock, self.book)
         self.expectations = Expectations(self)
         self.accompany(self.expectations)
 

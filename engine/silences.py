@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.book import PlanBook
 from engine.clock import Clock
 from engine.view import stamp
 from incidents.durations import write_duration
 from incidents.errors import SignalRefused, UnknownIncident
+from runbooks.noise import Maintenance, open_until
 from signals.noise import LONGEST_SILENCE, read_matchers
 from storage import noise as store
 from storage import plans
@@ -18,9 +20,10 @@ MOST_SHOWN = 500
 
 
 class Silences:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, book: PlanBook) -> None:
         self._database = database
         self._clock = clock
+        self._book = book
 
     async def add(
         self,
@@ -79,14 +82,16 @@ class Silences:
         return await self._database.write(work)
 
     async def show(self, *, ended_too: bool = False) -> dict[str, Any]:
-        """Silences in force (or the newest ones), how many signals each keeps, and the signals that are kept."""
-        now = self._clock.now()
+        """Silences in force (or the newest ones), the plan's maintenance windows, how many signals each keeps, and the
+        signals that are kept, by whatever rule."""
+        now, windows = self._clock.now(), self._book.plan.noise.maintenance
 
         def look(tx: Tx) -> dict[str, Any]:
             rows = store.newest_silences(tx, MOST_SHOWN) if ended_too else store.silences_in_force(tx, now)
             kept = store.held_by(tx)
             return {
                 "silences": [silence_view(row, now, kept.get(row.name, (0, 0))) for row in rows],
+                "maintenance": [_window_view(each, now, kept) for each in windows],
                 "kept": [held_view(row) for row in store.newest_held(tx, MOST_SHOWN)],
                 "kept_in_all": sum(store.held_counts(tx).values()),
             }
@@ -133,6 +138,20 @@ def silence_view(row: SilenceRow, now: datetime, kept: tuple[int, int]) -> dict[
         "ended_by": row.ended_by,
         "keeps": kept[0],
         "heard": kept[1],
+    }
+
+
+def _window_view(window: Maintenance, now: datetime, kept: dict[str, tuple[int, int]]) -> dict[str, Any]:
+    """One maintenance window as JSON values. `open_until` is null while it is closed."""
+    keeps, heard = kept.get(f"maintenance:{window.name}", (0, 0))
+    return {
+        "name": window.name,
+        "match": dict(window.match),
+        "because": window.because,
+        "even_sev1": window.even_sev1,
+        "open_until": stamp(open_until(window, now)),
+        "keeps": keeps,
+        "heard": heard,
     }
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 from engine.clock import from_stamp
 from engine.contacts_view import known, standing_view
 from engine.view import stamp
+from runbooks.noise import open_windows
+from storage import keys, noise, outbox
 from storage import log as incident_log
-from storage import outbox
 
 if TYPE_CHECKING:
     from engine.services import Engine
@@ -37,9 +38,32 @@ async def status_of(engine: "Engine") -> dict[str, Any]:
         },
         "public_url": engine.config.public_url,
         "addresses": standing_view(engine.directory, engine.clock.now(), beside),
+        "noise": await _noise_of(engine),
         "heartbeat": engine.config.heartbeat_url is not None,
         "disk_full": engine.database.disk_full,
         "synchronous": engine.database.synchronous,
+    }
+
+
+async def _noise_of(engine: "Engine") -> dict[str, Any]:
+    """What pages nobody now, and every heartbeat of the plan."""
+    now = engine.clock.now()
+    silences, kept, storms, flapping = await engine.database.read(
+        lambda tx: (
+            len(noise.silences_in_force(tx, now)),
+            noise.held_counts(tx),
+            noise.storms(tx),
+            len(keys.flapping(tx)),
+        )
+    )
+    windows = open_windows(engine.book.plan.noise.maintenance, now)
+    return {
+        "silences": silences,
+        "maintenance": [each.id.removeprefix("maintenance:") for each in windows],
+        "kept": kept,
+        "storms": {name: stamp(rush.since) for name, rush in storms.items()},
+        "flapping": flapping,
+        "heartbeats": await engine.expectations.show(),
     }
 
 

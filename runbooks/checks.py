@@ -15,8 +15,10 @@ from incidents.severity import Severity
 from runbooks import people
 from runbooks.findings import repeated, unknown, warning
 from runbooks.hearing_checks import listening_findings, threshold_findings
+from runbooks.noise_checks import heartbeat_findings, noise_findings
 from runbooks.places import Finding, ModelPath
 from runbooks.plan import Decision, Ladder, Plan, Runbook, Step
+from runbooks.sender_checks import sender_findings
 from runbooks.wording import nearest
 from signals.integration import Integration
 
@@ -46,8 +48,14 @@ def check(plan: Plan, directory: Directory) -> list[Finding]:
         _paging,
         _reach,
         _hearing,
+        _noise,
     )
     return list(chain.from_iterable(look(plan, directory) for look in looks))
+
+
+def _noise(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    yield from noise_findings(plan)
+    yield from heartbeat_findings(plan)
 
 
 def _reference(directory: Directory, path: ModelPath, reference: str) -> Iterator[Finding]:

@@ -92,6 +92,30 @@ def _banner(status: Mapping[str, Any], names: Mapping[str, str], now: datetime) 
         yield click.style("The disk is full: signals are refused, pages go on.", fg="red", bold=True)
     for line in _addresses(status.get("addresses") or {}, names, now):
         yield click.style(line, fg="red")
+    yield from _noise(status.get("noise") or {}, now)
+
+
+def _noise(noise: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """What pages nobody now, and heartbeats."""
+    kept = sum((noise.get("kept") or {}).values())
+    parts = [f"{noise['silences']} silences"] if noise.get("silences") else []
+    parts += [f"maintenance {name}" for name in noise.get("maintenance") or ()]
+    parts += [f"{noise['flapping']} keys flapping"] if noise.get("flapping") else []
+    if parts or kept:
+        yield click.style(f"Quiet: {', '.join([*parts, f'{kept} signals kept'])} (tocsin silence list)", fg="yellow")
+    for name, since in (noise.get("storms") or {}).items():
+        yield click.style(f"{name} storms since {clock(since, now)} UTC", fg="yellow")
+    beats = noise.get("heartbeats") or ()
+    for each in beats:
+        if each["state"] != "ok":
+            yield click.style(
+                f"Heartbeat {each['name']} {each['state']} since {clock(each['since'], now)} UTC, "
+                f"last heard {ago(each['heard_at'], now)}",
+                fg="red",
+            )
+    well = sum(1 for each in beats if each["state"] == "ok")
+    if well:
+        yield f"{well} of {len(beats)} heartbeats well"
 
 
 def _addresses(standing: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> Iterator[str]:

@@ -336,6 +336,8 @@ async def openapi(engine: EngineHere, request: Request) -> dict[str, Any]:
     keys: dict[str, list[str]] = {}
     for each in engine.book.plan.integrations:
         keys.setdefault(each.kind, []).append(each.key)
+    if engine.book.plan.heartbeats:
+        keys["heartbeat"] = [each.key for each in engine.book.plan.heartbeats]
     return with_keys(request.app.openapi(), keys)
 
 

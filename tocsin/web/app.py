@@ -21,7 +21,7 @@ from incidents.errors import (
     UnknownIncident,
 )
 from storage.database import StorageBroken
-from tocsin.web import api, directory, pages, push, schedules
+from tocsin.web import api, directory, pages, push, schedules, silences
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
 from tocsin.web.http import (
@@ -75,6 +75,7 @@ def described_app() -> FastAPI:
     api.include(app)
     schedules.include(app)
     directory.include(app)
+    silences.include(app)
     describe(app)
     return app
 
