@@ -1,5 +1,6 @@
 """A plan may ask a row of the severity matrix in its own words and with its own limits."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from incidents.impact import MATRIX, Row, read_answers, severity_of
 from incidents.severity import Severity
 from runbooks.loader import load_plan
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "example"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "example"
+PAGE = (ROOT / "docs" / "severity.md").read_text(encoding="utf-8")
 OWN = """
 impact:
   customers:
@@ -72,3 +75,14 @@ def test_a_wrong_row_is_refused_with_its_place_and_a_sentence(folder, old, new, 
     assert problem.partition(":")[0].endswith("plan.yaml")
     assert problem.split(":")[1].isdigit()
     assert place in problem
+
+
+def test_the_page_about_severity_has_every_answer_and_a_snippet_that_loads(folder):
+    for row, question in MATRIX.items():
+        line = next(line for line in PAGE.splitlines() if line.startswith(f"| `{row}` |"))
+        cells = line.split("|")[2:6]
+        for word, choice in question.answers.items():
+            assert f"`{word}`" in cells[choice.severity.rank - 1]
+    snippet = re.search(r"^```yaml\n# plan\.yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert snippet is not None
+    assert "dozens" in load_plan(written(folder, snippet.group(1))).plan.matrix[Row.CUSTOMERS].answers
