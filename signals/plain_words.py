@@ -40,14 +40,15 @@ def condition_in_words(condition: Condition, words: Mapping[str, float]) -> str:
     match condition:
         case AboveUsual():
             spreads = words.get(condition.word)
-            by = condition.word if spreads is None else f"{spreads:g} spreads"
-            return f"the {condition.subject} {_last(condition.window)} are at least {by} above what is usual"
+            by = condition.word if spreads is None else f"at least {spreads:g} spreads"
+            return f"the {condition.subject} {_last(condition.window)} are {by} above what is usual"
         case Share():
             part = "complaints" if condition.subject is Subject.COMPLAINTS else "negative"
             return f"more than {condition.percent:f} % of all mentions {_last(condition.window)} are {part}"
         case AtLeast():
             number = f"at least {condition.number} {_named(condition.subject, condition.number)}"
-            return f"there are {number} {_last(condition.window)}{_about(condition)}{_people(condition.people)}"
+            there = "there is" if condition.number == 1 else "there are"
+            return f"{there} {number} {_last(condition.window)}{_about(condition)}{_people(condition.people)}"
         case FromPeople():
             return f"those were written by at least {_persons(condition.people)}"
         case OneMention():
