@@ -21,6 +21,7 @@ from incidents.ids import parse_incident_id
 from incidents.state import Incident
 from storage import log as incident_log
 from tocsin.web import orders as o
+from tocsin.web.fields import LARGEST, Epoch
 from tocsin.web.openapi import with_keys
 
 LONGEST_WAIT = 8.0
@@ -363,7 +364,7 @@ async def take_wheel(engine: EngineHere, incident_id: IncidentId, order: o.Wheel
 
 
 @router.delete("/incidents/{incident_id}/drivers/{epoch}")
-async def leave_wheel(engine: EngineHere, incident_id: IncidentId, epoch: int) -> dict[str, Any]:
+async def leave_wheel(engine: EngineHere, incident_id: IncidentId, epoch: Epoch) -> dict[str, Any]:
     await engine.wheel.leave_wheel(incident_id, epoch)
     return {"incident": incident_id, "epoch": epoch}
 
@@ -394,7 +395,7 @@ async def perform(engine: EngineHere, incident_id: IncidentId, order: o.PerformO
 @router.get("/feed")
 async def feed(
     engine: EngineHere,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
     wait: Annotated[float, Query(ge=0, le=60)] = 15.0,
 ) -> dict[str, Any]:
     """What changed after `after`. Waits up to `wait` seconds for the first change, and never longer than 8: an empty

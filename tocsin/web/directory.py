@@ -14,6 +14,7 @@ from engine.verification import Asked, Fate
 from incidents.errors import CommandRefused
 from incidents.money import Currency, Money
 from tocsin.web.api import GUARDED, EngineHere
+from tocsin.web.fields import AMOUNT
 from tocsin.web.orders import By
 
 router = APIRouter(prefix="/api/v1", dependencies=GUARDED)
@@ -92,7 +93,7 @@ async def confirm(engine: EngineHere, order: ConfirmOrder) -> dict[str, Any]:
 async def who_can(
     engine: EngineHere,
     action: Action,
-    amount: Annotated[Decimal | None, Query(ge=0, max_digits=14, decimal_places=2)] = None,
+    amount: Annotated[str | None, Query(pattern=AMOUNT)] = None,
     currency: Currency | None = None,
     count: Annotated[int, Query(ge=1, le=10**9)] = 1,
     area: Annotated[str | None, Query(max_length=64)] = None,
@@ -101,7 +102,7 @@ async def who_can(
     """Who may do this now (or at a moment), the least senior first, and who is left out and why."""
     if (amount is None) != (currency is None):
         raise CommandRefused("Give an amount and its currency, or neither.")
-    money = None if amount is None or currency is None else Money(amount=amount, currency=currency)
+    money = None if amount is None or currency is None else Money(amount=Decimal(amount), currency=currency)
     return deciders_view(engine.directory, action, money, area, at or engine.clock.now(), count=count)
 
 

@@ -48,6 +48,7 @@ _MACHINES: dict[str, tuple[str, type[Any], dict[str, str]]] = {
         },
     ),
 }
+_A_WORD = {"type": "string", "minLength": 1}
 _REFUSAL = "Refusal"
 _REFUSAL_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -70,12 +71,38 @@ _WORDS = {
     "415": "The body is not JSON, or it is compressed",
     "503": "Overloaded, or the disk is full: nothing was taken, ask again",
 }
+_NEEDS: dict[str, list[dict[str, Any]]] = {
+    "PagerDutyEvent": [
+        {"properties": {"event_action": {"const": "trigger"}, "payload": {"type": "object"}}, "required": ["payload"]},
+        {
+            "properties": {"event_action": {"enum": ["acknowledge", "resolve"]}, "dedup_key": _A_WORD},
+            "required": ["dedup_key"],
+        },
+    ],
+    "OurSignal": [
+        {"properties": {"action": {"const": "trigger"}}, "required": ["summary"]},
+        {
+            "properties": {"action": {"enum": ["acknowledge", "resolve"]}, "dedup_key": _A_WORD},
+            "required": ["dedup_key"],
+        },
+    ],
+}
+"""What an action needs besides: one of these holds."""
 _HEADERS: dict[str, dict[str, Any]] = {
     "401": {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
     "503": {
         "Retry-After": {"required": True, "description": "Seconds", "schema": {"type": "integer", "minimum": 1}},
     },
 }
+_LINKS = (
+    ("get /api/v1/incidents", "200", "$response.body#/incidents/0/id", "incident_id"),
+    ("post /api/v1/incidents", "201", "$response.body#/incident/id", "incident_id"),
+    ("post /api/v1/incidents/{incident_id}/drivers", "200", "$response.body#/epoch", "epoch"),
+    ("get /api/v1/incidents/{incident_id}", "200", "$response.body#/pages/0/message_id", "message_id"),
+    ("post /api/v1/test-page", "200", "$response.body#/message_id", "message_id"),
+    ("get /api/v1/schedules", "200", "$response.body#/schedules/0/id", "schedule_id"),
+)
+"""Operation, answer, where the name stands in it, and the parameter that it is for."""
 _WITH_KEY = re.compile(r"/webhooks/([a-z]+)/\{key\}")
 _BY_FASTAPI = ("HTTPValidationError", "ValidationError")
 """Its own shape of a refusal; ours is another."""
@@ -92,6 +119,7 @@ def describe(app: FastAPI) -> None:
             _describe_machines(described)
             for path, method, operation in _operations(described):
                 _say_what_may_come(path, method, operation)
+            _link(described)
             schemas = described["components"]["schemas"]
             schemas[_REFUSAL] = _REFUSAL_SCHEMA
             for name in _BY_FASTAPI:
@@ -113,7 +141,7 @@ def _describe_machines(described: dict[str, Any]) -> None:
     for path, (summary, model, answers) in _MACHINES.items():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
+        schemas[model.__name__] = schema | ({"anyOf": needs} if (needs := _NEEDS.get(model.__name__)) else {})
         described["paths"][path] = {"post": _operation(path, summary, model.__name__, answers)}
 
 
@@ -134,17 +162,19 @@ def _operation(path: str, summary: str, schema: str, answers: dict[str, str]) ->
 
 def _say_what_may_come(path: str, method: str, operation: dict[str, Any]) -> None:
     """Every answer that this operation may give, with its shape and its headers."""
-    answers = operation["responses"]
+    answers, is_ours = operation["responses"], path not in _MACHINES
     if answers.get("422", {}).get("description") == "Validation Error":
         del answers["422"]
     for code in _codes(path, method, operation):
         answers.setdefault(code, {"description": _WORDS[code]})
     for code, answer in answers.items():
         answer["description"] = answer.get("description") or _WORDS[code]
-        if code in _HEADERS:
+        if code == "503" or (code == "401" and "security" in operation):
             answer.setdefault("headers", _HEADERS[code])
-        if code >= "400" and code in _WORDS and "content" not in answer:
-            answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_REFUSAL}"}}}
+        if code in _WORDS and "content" not in answer:
+            # A sender hears a refusal in the words that it knows.
+            shape = {"$ref": f"#/components/schemas/{_REFUSAL}"} if is_ours else {"type": "object"}
+            answer["content"] = {"application/json": {"schema": shape}}
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _without_null(parameter["schema"])
 
@@ -164,6 +194,25 @@ def _codes(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
         yield "404"
     if method != "get":
         yield "409"
+
+
+def _link(described: dict[str, Any]) -> None:
+    """Say which answers name what other operations ask for."""
+    for source, code, where, parameter in _LINKS:
+        answer = next(
+            operation["responses"][code]
+            for path, method, operation in _operations(described)
+            if source == f"{method} {path}"
+        )
+        links = answer.setdefault("links", {})
+        for _, _, operation in _operations(described):
+            names = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
+            if parameter in names and (len(names) == 1 or "{" in source):
+                given = {name: f"$request.path.{name}" for name in names if "{" + name + "}" in source}
+                links[operation["operationId"]] = {
+                    "operationId": operation["operationId"],
+                    "parameters": {**given, parameter: where},
+                }
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -195,16 +244,6 @@ def with_keys(described: dict[str, Any], keys: Mapping[str, list[str]]) -> dict[
             if found is not None and parameter["name"] == "key" and keys.get(found.group(1)):
                 parameter["schema"] = {"type": "string", "enum": keys[found.group(1)]}
     return served
-
-
-# --- 405 ---
-
-_MACHINE_PATHS = [re.compile(re.sub(r"\{[^}]+\}", "[^/]*", path)) for path in _MACHINES]
-
-
-def is_machine_path(path: str) -> bool:
-    """Whether machines post here, by bare ASGI: whatever else is asked of such a path is a 405."""
-    return any(each.fullmatch(path) for each in _MACHINE_PATHS)
 
 
 def render(app: FastAPI) -> bytes:

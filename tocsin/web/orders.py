@@ -3,16 +3,19 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from contacts.addresses import ChannelKind
 from incidents.durations import Duration
-from incidents.money import Money, NoCompensationReason
+from incidents.money import NoCompensationReason
 from incidents.severity import Severity
+from tocsin.web.fields import Count, Positive, Price, Title
 
 _Line = Annotated[str, StringConstraints(max_length=200)]
 _Words = Annotated[str, StringConstraints(max_length=4000)]
 _Impact = Annotated[dict[_Line, _Line], Field(max_length=20)]
+
+
 By = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -154,9 +157,9 @@ class DecideOrder(_Order):
 
 class CompensateOrder(_Order):
     command: Literal["compensate"]
-    per_customer: Money | None = None
+    per_customer: Price | None = None
     population: _Words
-    count: Annotated[int, Field(ge=0, le=10**9)]
+    count: Count
     reason: NoCompensationReason | None = None
     rationale: _Words
 
@@ -214,11 +217,11 @@ Order = Annotated[
 class DeclareOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    title: Title
     situation: _Line
     severity: Severity | None = None
     area: _Line | None = None
-    drill: bool = False
+    drill: StrictBool = False
     by: By
     because: Annotated[tuple[_Words, ...], Field(max_length=20)] = ()
     implicated: Annotated[tuple[By, ...], Field(max_length=20)] = ()
@@ -244,7 +247,7 @@ class BackupOrder(BaseModel):
 class WorkerWord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pid: Annotated[int, Field(ge=1)]
+    pid: Positive
 
 
 class WheelOrder(BaseModel):
@@ -257,5 +260,5 @@ class WheelOrder(BaseModel):
 class PerformOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epoch: Annotated[int, Field(ge=1)]
+    epoch: Positive
     key: _Words

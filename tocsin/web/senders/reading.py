@@ -22,6 +22,7 @@ from pydantic_core import from_json
 
 from incidents.errors import SignalRefused, TocsinError
 from signals.signal import LONGEST_TITLE, one_line
+from tocsin.web.fields import LongTitle
 
 KB = 1024
 MOST_FIELDS = 1000
@@ -59,24 +60,20 @@ class Request:
         return self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded")
 
 
-def _title(text: Any) -> Any:
-    return one_line(text) if isinstance(text, str) else text
-
-
 def _loose(value: Any) -> str:
     match value:
         case str():
             return value
         case bool():
             return "true" if value else "false"
-        case int() if abs(value) < 10**30:
+        case int() if abs(value) < 10**1000:
             return str(value)
         case float():
             return str(value)
     return ""
 
 
-Title = Annotated[str, BeforeValidator(_title), StringConstraints(min_length=1, max_length=1024)]
+Title = LongTitle
 Word = Annotated[str, StringConstraints(max_length=255)]
 Loose = Annotated[str, BeforeValidator(_loose), WithJsonSchema({})]
 """A text, a number, yes or no; anything else is as good as nothing."""

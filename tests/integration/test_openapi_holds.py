@@ -1,0 +1,67 @@
+"""Schemathesis against the description that an engine serves: every path, method and check, and it finds nothing.
+
+The gate runs a bounded number of requests from a fixed seed. TOCSIN_FUZZ=N sends N requests an operation instead,
+from a seed of its own that stands in the output (`make fuzz`).
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.counterparties import ROOT
+from tests.support.real_engine import LONG, Engines, PlanFiles, RealEngine, person, rung
+
+EXAMPLES = 10
+"""Requests an operation and phase."""
+LONGER = os.environ.get("TOCSIN_FUZZ", "")
+SEED = ["--generation-database", "none"] if LONGER else ["--generation-deterministic"]
+SEARCH = [
+    *("--checks", "all", "--phases", "examples,coverage,fuzzing,stateful"),
+    *("--max-examples", LONGER or str(EXAMPLES), *SEED),
+    *("--mode", "all", "--continue-on-failure", "--request-timeout", "30"),
+    # A description that leads nowhere would be tested by nobody.
+    *("--warnings", "missing_auth,validation_mismatch"),
+]
+
+
+def plan() -> PlanFiles:
+    people = [person("ana", "console"), person("dora")]
+    turns = {"people": ["ana", "dora"], "start": "2026-01-05"}
+    desk = {"id": "desk", "title": "The desk", "time_zone": "Europe/Madrid", "layers": [turns]}
+    refund = {"id": "refund", "question": "Refund?", "options": ["yes", "no"], "decider": "dora", "within": LONG}
+    return PlanFiles(people, [rung("ana")], ["dora"], decisions=[refund], more_contacts={"schedules": [desk]})
+
+
+async def search(engine: RealEngine, folder: Path, **environment: str) -> tuple[int, str]:
+    """Its exit code and what it printed."""
+    address = f"{engine.url}/api/v1/openapi.json"
+    token = f"Authorization: Bearer {engine.token}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--no-color", "run", address, "--header", token, *SEARCH),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, printed.decode("utf-8", "replace")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(36_000 if LONGER else 600)
+@pytest.mark.parametrize("knows", ["nobody", "the plan's names"])
+async def test_nothing_is_answered_that_the_description_does_not_say(engines: Engines, tmp_path: Path, knows: str):
+    engine = await engines.make(plan()).up()
+    for signal in ("one", "two"):
+        await engine.hears(signal)
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.support.fuzzed_names"} if knows != "nobody" else {}
+
+    found, said = await search(engine, tmp_path, TOCSIN_FUZZED_FOLDER=str(tmp_path), **hooks)
+
+    assert found == 0, said
+    assert engine.runs
+    assert "Traceback" not in engine.log.read_text(encoding="utf-8")
