@@ -13,7 +13,7 @@ from listening.bluesky_posts import Posts, author_of, moment, part, text_at
 from listening.environment import secret
 from listening.following import Put, with_beats
 from listening.source import Batch, Follow, Source, SourceFailed
-from listening.walk import Cursor, Fetch, Gathered, Item, Page, decode, go_back
+from listening.walk import Cursor, Fetch, Item, Page, decode, walk
 from listening.words import of_interest, quick_look, search_words
 from signals.listening import Bluesky, Brand
 from signals.mention import Mention
@@ -56,31 +56,11 @@ class _Listener:
 
     async def _poll(self, cursor: Cursor) -> Batch:
         await self._account.ready()
-        now = self._now()
-        lists = self._lists()
-        names = list(lists)
-        order = names[cursor.turn % len(names) :] + names[: cursor.turn % len(names)] if names else []
-        gathered, places, failure, turn = Gathered.after(cursor), dict(cursor.places), None, cursor.turn
-        for name in order:
-            if gathered.is_full:
-                turn = names.index(name)
-                break
-            try:
-                places[name] = await go_back(cursor.place(name, now), lists[name], gathered, now)
-            except SourceFailed as failed:
-                failure = failure or failed
-                if failed.retry_after is not None:
-                    break  # asked to wait: the other lists wait too
-        if failure is not None and not gathered.mentions:
-            raise failure
-        mentions = await self._account.with_reach(gathered.oldest_first())
+        walked = await walk(self._lists(), cursor, self._now())
+        mentions = await self._account.with_reach(walked.mentions)
         for mention in mentions:
             self._passed_on.remember(mention)
-        after = replace(
-            cursor, places={n: places[n] for n in names if n in places}, seen=gathered.remembered(), turn=turn
-        )
-        unread = gathered.is_full or any(places[name].page for name in names if name in places)
-        return Batch(mentions, after.encode(), more=unread and failure is None)
+        return Batch(mentions, walked.cursor.encode(), walked.more)
 
     def _lists(self) -> dict[str, Fetch]:
         found: dict[str, Fetch] = {}

@@ -6,12 +6,13 @@ further back than the last one (OVERLAP); what the cursor has already is left ou
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2s
 from typing import Any
 
+from listening.source import SourceFailed
 from signals.mention import Mention
 
 OVERLAP = timedelta(minutes=10)
@@ -175,3 +176,39 @@ def _is_known(page: Page, since: datetime, floor: datetime, has_news: bool) -> b
     if page.items and old * 2 >= len(page.items):
         return True
     return not has_news and bool(page.items) and all(each.at <= since for each in page.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What one poll over several lists brought."""
+
+    mentions: tuple[Mention, ...]
+    cursor: Cursor
+    more: bool
+
+
+async def walk(lists: Mapping[str, Fetch], cursor: Cursor, now: datetime) -> Walked:
+    """Every list read as far as there is room, the one whose turn it is first.
+
+    What was read is handed over even where another list could not be, so that one list that fails silences no other;
+    its place stays. Raises SourceFailed when nothing new was read and a list failed.
+    """
+    names = list(lists)
+    gathered, places, turn = Gathered.after(cursor), dict(cursor.places), cursor.turn % max(1, len(names))
+    failure: SourceFailed | None = None
+    for name in names[turn:] + names[:turn]:
+        if gathered.is_full:
+            turn = names.index(name)
+            break
+        try:
+            places[name] = await go_back(cursor.place(name, now), lists[name], gathered, now)
+        except SourceFailed as failed:
+            failure = failure or failed
+            if failed.retry_after is not None:
+                break  # asked to wait: the other lists wait, too
+    if failure is not None and not gathered.mentions:
+        raise failure
+    kept = {name: places[name] for name in names if name in places}
+    after = replace(cursor, places=kept, seen=gathered.remembered(), turn=turn)
+    unread = gathered.is_full or any(place.page for place in kept.values())
+    return Walked(gathered.oldest_first(), after, unread and failure is None)

@@ -253,13 +253,16 @@ async def test_a_session_that_is_over_is_made_anew(bluesky_network: BlueskyNetwo
     await hearing.source.close()
 
 
-async def test_a_crowd_is_handed_over_in_bounded_batches_and_nobody_is_lost(bluesky_network: BlueskyNetwork):
+async def test_a_crowd_is_handed_over_in_bounded_batches_and_nobody_is_lost(
+    bluesky_network: BlueskyNetwork, monkeypatch
+):
+    monkeypatch.setattr("listening.walk.ROOM", 50)
     us, crowd = bluesky_network.person("acme"), [bluesky_network.person("crowd") for _ in range(2)]
     hearing = Hearing(a_source(bluesky_network, us, "Crowdbrand"))
-    posts = [crowd[number % 2].write(f"Crowdbrand {number}") for number in range(320)]
+    posts = [crowd[number % 2].write(f"Crowdbrand {number}") for number in range(250)]
 
     await hearing.polls_until(*posts, seconds=60)
 
-    assert len(hearing.handed_over) == 320
-    assert len(set(hearing.handed_over)) == 320
+    assert len(hearing.handed_over) == 250
+    assert len(set(hearing.handed_over)) == 250
     await hearing.source.close()
