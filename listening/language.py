@@ -12,13 +12,14 @@ from functools import cached_property
 from lingua import Language, LanguageDetector, LanguageDetectorBuilder
 
 from signals.words import fold
+from signals.words import words as words_of
 
 ALWAYS = ("en", "es")
 LOOKED_AT = 240
 """Characters of a text that are looked at."""
 _FEWEST_LETTERS = 3
 _CLEAR = 2
-"""So many more small words of one language than of any other settle it."""
+"""So many more small words of one language than of any other settle it; a single one does when no other has any."""
 
 _SMALL_WORDS = {
     "en": """
@@ -65,8 +66,12 @@ class Languages:
         """
         if said:
             return primary(said)
+        plain = text[:LOOKED_AT]
+        if "@" in plain or "#" in plain or "://" in plain or "www." in plain:
+            plain = _NOISE.sub(" ", plain)
+            words = words_of(plain)
         voted = self._vote(words)
-        return voted if voted is not None else self._asked(text)
+        return voted if voted is not None else self._asked(plain)
 
     def _vote(self, words: Sequence[str]) -> str | None:
         """Only English and Spanish have small words here, so with other languages expected it settles nothing alone."""
@@ -77,14 +82,13 @@ class Languages:
             ((sum(map(small.__contains__, seen)), code) for code, small in self._votes.items()), reverse=True
         )
         (most, code), (second, _) = counts[0], counts[1]
-        return code if most - second >= _CLEAR else None
+        return code if most - second >= _CLEAR or most > second == 0 else None
 
-    def _asked(self, text: str) -> str | None:
-        # Half a surrogate pair is no text; lingua refuses it.
-        plain = _NOISE.sub(" ", text[:LOOKED_AT].encode(errors="ignore").decode())
+    def _asked(self, plain: str) -> str | None:
         if len(_LETTERS.findall(plain)) < _FEWEST_LETTERS:
             return None
-        found = self._lingua.detect_language_of(plain)
+        # Half a surrogate pair is no text; lingua refuses it.
+        found = self._lingua.detect_language_of(plain.encode(errors="ignore").decode())
         return None if found is None else found.iso_code_639_1.name.lower()
 
     @cached_property

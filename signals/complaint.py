@@ -5,9 +5,10 @@ The rule, in this order:
 1. what our own accounts wrote, what only passes another's post on, and what a look-alike writes is none;
 2. a review of one or two stars is one, a review of four or five is none;
 3. a message to us alone is one when it asks for something, tells of a failure, or is negative;
-4. anything else must be *directed at us*: it reaches one of our accounts, is a review, or speaks in the first or second
-   person. Then it is one when it is negative, or demands (`where is my`, `exijo`) or tells of a failure (`no funciona`)
-   in whatever tone, or names a remedy (`refund`, `reclamación`) and is not positive.
+4. anything else must be *directed at us*: it reaches one of our accounts, is a review, speaks in the first or second
+   person, demands (`where is my`, `exijo`), or, outside of the press, tells of a failure (`no funciona`). Then it is
+   one when it is negative, or demands or tells of a failure in whatever tone, or names a remedy (`refund`,
+   `reclamación`) and is not positive.
 
 What it misses: sarcasm without any of these words ("Great job, six hours on the phone"), and whoever complains in the
 third person only. docs/tone.md has examples.
@@ -159,7 +160,14 @@ def is_complaint(mention: Mention, words: Sequence[str], tone: Tone) -> bool:
     wants = tone == "negative" or _tells(said, tone)
     if mention.private:
         return wants or _Kind.ASKING in said or "?" in mention.text
-    return wants and (mention.to_us or mention.stars is not None or _Kind.PERSON in said)
+    return wants and _is_directed_at_us(mention, said)
+
+
+def _is_directed_at_us(mention: Mention, said: Collection[_Kind]) -> bool:
+    """Spanish leaves the person out: `no funciona y nadie contesta`. The press, which has titles, tells of others."""
+    if mention.to_us or mention.stars is not None or _Kind.PERSON in said or _Kind.DEMAND in said:
+        return True
+    return _Kind.FAILURE in said and not mention.title
 
 
 def _tells(said: Collection[_Kind], tone: Tone) -> bool:
