@@ -1,4 +1,4 @@
-"""thresholds.yaml: the design's own example is read, compiled and printed; a rule's family is that of its first words."""
+"""thresholds.yaml: the example of the design is read, compiled and printed; a family is that of a rule's first words."""
 
 import contextlib
 import json
