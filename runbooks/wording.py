@@ -37,6 +37,9 @@ PATTERNS = {
         "a topic in small letters such as injury, without brackets, commas, quotes and *"
     ),
     r"^[^\[\]\",]{1,60}$": "a word or phrase of at most 60 characters without brackets, commas and quotes",
+    r"^[^\s@<>,;\"]{0,64}@[^\s@<>,;\"]{1,190}$": "a sender such as nagios@example.com, or @example.com for all of them",
+    r"^[a-z0-9][a-z0-9.%+-]{0,39}$": "an answer such as 5-25% or near-miss: small letters, digits, hyphens, . % and +",
+    r"^arn:[!-~]{1,300}$": "the ARN of a topic such as arn:aws:sns:eu-west-1:123456789012:alarms",
 }
 """What each pattern of the models asks for, in words."""
 
