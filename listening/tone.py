@@ -109,6 +109,8 @@ class _English:
 
 
 _LONG_DRAWN = re.compile(r"([a-z])\1{2,}")
+_STOPS = frozenset(".,;:!?()\n")
+_WORD_OR_STOP = re.compile(r"[^\W_]+|[.,;:!?()\n]")
 _SUPERLATIVES = ("isimo", "isima", "isimos", "isimas")
 
 
@@ -120,17 +122,33 @@ class _Spanish:
         folded = fold(text)
         if _LONG_DRAWN.search(folded):  # maaaalo is malo
             folded = _LONG_DRAWN.sub(r"\1", folded)
-        words = [self._positive(word) for word in WORD.findall(folded)]
+        words, clauses = self._cut(folded)
         shouted = _shouted(WORD.findall(text), len(words))
-        scores = [
-            (start, self._weighed(words, start, score) + math.copysign(_CAPITALS * any(shouted[start:end]), score))
-            for start, end, score in self.lexicon.words.longest(words)
-            if score
-        ]
+        matches = list(self.lexicon.words.longest(words))
+        # What belongs to a phrase (`nadie contesta`) turns nothing that comes after it.
+        spent = {place for start, end, _ in matches for place in range(start, end)}
         turn = next((place for place in range(len(words) - 1, 0, -1) if words[place] == "pero"), 0)
-        total = sum(score * _side(start, turn) for start, score in scores)
+        total = 0.0
+        for start, end, score in matches:
+            before = [
+                "" if place in spent or clauses[place] != clauses[start] else words[place]
+                for place in range(start - 1, max(start - 1 - len(_FADING), -1), -1)
+            ]
+            loud = math.copysign(_CAPITALS * any(shouted[start:end]), score)
+            total += (self._weighed(score, before) + loud if score else 0.0) * _side(start, turn)
         loud = min(text.count("!"), 4) * _EXCLAMATION
         return total + math.copysign(loud, total) if total else 0.0
+
+    def _cut(self, folded: str) -> tuple[list[str], list[int]]:
+        """The words, and the number of the clause that each stands in."""
+        words, clauses, clause = [], [], 0
+        for token in _WORD_OR_STOP.findall(folded):
+            if token[0] in _STOPS:
+                clause += 1
+            else:
+                words.append(self._positive(token))
+                clauses.append(clause)
+        return words, clauses
 
     def _positive(self, word: str) -> str:
         """`feisimo` is feo, when the lexicon has no word of its own for it."""
@@ -139,19 +157,15 @@ class _Spanish:
         stem, _, ending = word.rpartition("isim")
         return stem + ending if stem + ending in self.lexicon.written else word
 
-    def _weighed(self, words: Sequence[str], start: int, score: float) -> float:
-        """With what stands up to three words before it: it strengthens, weakens or turns."""
+    def _weighed(self, score: float, before: Sequence[str]) -> float:
+        """With up to three words before it, the nearest first: they strengthen, weaken or turn."""
         weighed, is_turned = score, False
-        for back, fading in enumerate(_FADING, start=1):
-            if back > start:
-                break
-            before = words[start - back]
-            if before in self.lexicon.strengthens:
+        for word, fading in zip(before, _FADING, strict=False):
+            if word in self.lexicon.strengthens:
                 weighed += math.copysign(_STEP * fading, score)
-            elif before in self.lexicon.weakens:
+            elif word in self.lexicon.weakens:
                 weighed -= math.copysign(_STEP * fading, score)
-            if before in self.lexicon.turns:
-                is_turned = True
+            is_turned = is_turned or word in self.lexicon.turns
         return weighed * _TURNED if is_turned else weighed
 
 

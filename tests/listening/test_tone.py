@@ -32,6 +32,8 @@ def score(text, language="es"):
         ("malooooo", "negative"),
         ("feísimo", "negative"),
         ("muy bueno pero no funciona", "negative"),
+        ("nadie contesta, una vergüenza", "negative"),
+        ("no, malo", "negative"),
         ("", "neutral"),
     ],
 )
