@@ -9,6 +9,14 @@ _LONGEST = 128 * 1024
 """Characters of HTML that are looked at."""
 _BREAKS = {"br": "\n", "p": "\n\n", "li": "\n", "tr": "\n"}
 _BREAKS |= dict.fromkeys(("div", "blockquote", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "table"), "\n\n")
+_KNOWN_TAGS = """
+    a abbr address article aside audio b bdi bdo blockquote body br button caption center cite code col colgroup data dd
+    del details dfn div dl dt em embed fieldset figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html
+    i iframe img input ins kbd label legend li link main map mark math meta nav noscript object ol optgroup option p
+    param picture pre q rb rp rt rtc ruby s samp script section select small source span strike strong style sub summary
+    sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr
+"""
+_KNOWN = frozenset(_KNOWN_TAGS.split())
 _SILENT = frozenset({"script", "style", "head", "title", "template"})
 _NAME = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]{0,20})")
 _ALT = re.compile(r"""\balt=(?:"([^"]{1,200})"|'([^']{1,200})')""", re.IGNORECASE)
@@ -41,6 +49,8 @@ def _after_tag(markup: str, start: int, pieces: list[str]) -> int:
         end = markup.find("-->", start)
         return end + 3 if end >= 0 else len(markup)
     named = _NAME.match(markup, start + 1)
+    if named is not None and named.group(1).lower() not in _KNOWN:
+        named = None  # `it is <down>`: a person's brackets, which some servers leave as they are
     if named is None and not markup.startswith(("<!", "<?"), start):
         pieces.append("<")
         return start + 1

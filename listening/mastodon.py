@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import requests
 from mastodon import Mastodon as Client
-from mastodon.errors import MastodonError, MastodonNetworkError, MastodonRatelimitError
+from mastodon.errors import MastodonError, MastodonNetworkError, MastodonNotFoundError, MastodonRatelimitError
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from listening.blocking import POLL_LIMIT, Blocking, bound
 from listening.environment import secret
@@ -86,10 +88,12 @@ class _Listener:
 
     async def _listen(self, cursor: Cursor, put: Put) -> None:
         await self._ready()
-        instance = await self._ask(lambda client: client.instance())
+        instance = await self._ask(_instance)
         base = text_at(instance, "configuration", "urls", "streaming") or text_at(instance, "urls", "streaming_api")
         if base:
-            await streams(base, self._token(), self._tags, self._statuses, self._now, put)
+            await streams(
+                _same_door(base, self._spec.server), self._token(), self._tags, self._statuses, self._now, put
+            )
 
     @property
     def _statuses(self) -> Statuses:
@@ -154,8 +158,7 @@ class _Listener:
         async with self._signing_in:
             if self._client is None:
                 token = self._token()
-                self._session = requests.Session()
-                bound(self._session)
+                self._session = _session()
                 self._client = Client(
                     access_token=token,
                     api_base_url=self._spec.server,
@@ -196,12 +199,37 @@ class _Listener:
         return SourceFailed(f"{self._spec.server} wants us to wait: its rate limit is used up.", seconds)
 
 
+def _same_door(base: str, server: str) -> str:
+    """Where the streams are; a server that names itself is reached as we reach it, whatever scheme it guesses."""
+    named, known = urlsplit(base), urlsplit(server)
+    same = named.hostname == known.hostname and named.port in {None, known.port}
+    return server if same else base
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    # A server may close a connection in the moment in which it is used again; reading once more is harmless.
+    once_more = Retry(1, connect=0, read=1, redirect=0, status=0, other=0, respect_retry_after_header=False)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=once_more))
+    bound(session)
+    return session
+
+
 def _answer(question: Callable[[Client], Any], client: Client) -> Any:
     """What the client gives, or its error; in a thread."""
     try:
         return question(client)
     except MastodonError as failed:
         return failed
+
+
+def _instance(client: Client) -> Any:
+    """What the server says of itself; some that call themselves new enough know the old question alone."""
+    try:
+        return client.instance_v2()
+    except MastodonNotFoundError:
+        return client.instance_v1()
 
 
 def _context(status_id: str, client: Client) -> Any:

@@ -9,6 +9,9 @@ from listening.html_text import text_of
 from listening.plain import LONGEST_NAME, plain
 from signals.mention import Mention
 
+_NOT_FOR_ALL = frozenset({"direct", "private"})
+"""Direct messages and what followers alone see; snac calls both private."""
+
 
 def moment(value: object) -> datetime | None:
     """A time in UTC, from Mastodon.py's datetime or the JSON's text; None for what is none."""
@@ -77,7 +80,7 @@ class Statuses:
             reach=reach if isinstance(reach, int) and reach >= 0 else None,
             reply_to=text_at(said, "in_reply_to_id") if not boosted else "",
             repost_of=text_at(boosted, "id"),
-            private=text_at(status, "visibility") == "direct",
+            private=text_at(status, "visibility") in _NOT_FOR_ALL,
             to_us=to_us and not by_us,
             by_us=by_us,
         )

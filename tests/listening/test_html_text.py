@@ -25,6 +25,7 @@ from listening.html_text import text_of
         ("<script>alert(1)</script>after<style>p{}</style>!", "after!"),
         ("before<!-- hidden --> after", "before after"),
         ("3 < 4 and 5 > 4", "3 < 4 and 5 > 4"),
+        ("it is <down> <b>again</b>", "it is <down> again"),
         ("<ul><li>milk</li><li>bread</li></ul>", "milk\n\nbread"),
         ("cut off <a href='x", "cut off"),
         ("a\0b \ud83d c", "ab ? c"),
