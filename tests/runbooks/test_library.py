@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -20,6 +21,11 @@ from runbooks.plan import Runbook
 from runbooks.proof import Terms, prove, targets_of
 from runbooks.starter import STARTER_KEYS, write_starter
 from runbooks.trial import Call, Cause, trial
+from signals.conditions import AboveUsual, AtLeast, Subject
+from signals.listening import SourceSpec
+from signals.thresholds import ThresholdsFile, compiled
+from signals.topics import Topics
+from signals.words import words
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example"
@@ -252,6 +258,117 @@ def test_every_commented_example_can_be_put_in(tmp_path):
     assert schedules["shops"].calendar
     around = schedules["security"]
     assert not gaps(around, datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
+
+
+# What is heard
+
+DESIGN = {
+    # shared/design/detection.md: rule, its sentences, its severity
+    "People talk much more than usual": (
+        "mentions in 1 hour are clear above usual",
+        "mentions in 15 minutes are noticeable above usual",
+        "at least 30 mentions in 1 hour",
+        "SEV3",
+    ),
+    "Anger is spreading": (
+        "negative mentions in 1 hour are clear above usual",
+        "negative share in 1 hour is above 40 %",
+        "at least 20 mentions in 1 hour from at least 10 people",
+        "SEV2",
+    ),
+    "Danger to people": (
+        "at least 3 mentions in 1 hour about [poisoning, injury, allergy, recall]",
+        "from at least 3 people",
+        "SEV1",
+    ),
+    "Big voice against us": (
+        "a negative mention by somebody with more than 100000 followers",
+        "reach of negative mentions in 30 minutes is above 500000",
+        "SEV2",
+    ),
+    "Customers left waiting": ("more than 25 complaints unanswered for longer than 2 hours", "SEV3"),
+    "Shop is down and people notice": (
+        "monitoring alert [checkout, login] is firing for 5 minutes",
+        "complaints in 30 minutes are noticeable above usual",
+        "SEV2",
+    ),
+}
+
+
+def thresholds_of(loaded: LoadedPlan) -> ThresholdsFile:
+    assert loaded.plan.thresholds is not None
+    return loaded.plan.thresholds
+
+
+def test_the_rules_of_the_design_ship_as_they_are(library):
+    shipped = {
+        rule.name: (rule.when, *rule.and_, *rule.or_, *rule.only_if, str(rule.severity))
+        for rule in thresholds_of(library).rules
+    }
+    assert {name: shipped[name] for name in DESIGN} == DESIGN
+    assert thresholds_of(library).words == {"noticeable": 3.0, "clear": 4.2, "strong": 6.0, "extreme": 10.0}
+
+
+def test_all_three_streams_of_a_brand_are_held_against_what_is_usual(library):
+    leading = [rule.when[0] for rule in compiled(thresholds_of(library)).rules]
+    assert {each.subject for each in leading if isinstance(each, AboveUsual)} == set(Subject)
+
+
+def test_customers_who_report_the_same_outrank_green_dashboards(library):
+    rules = {rule.name: rule for rule in compiled(thresholds_of(library)).rules}
+    (when,) = rules["Customers report the same fault"].when
+    assert isinstance(when, AtLeast)
+    assert (when.number, when.window, when.people, when.same_topic) == (5, timedelta(minutes=15), 5, True)
+    assert set(when.topics) <= set(thresholds_of(library).topics)
+
+
+def test_danger_to_people_is_called_at_night_and_has_words_in_english_and_spanish(library):
+    danger = next(rule for rule in thresholds_of(library).rules if rule.name == "Danger to people")
+    assert danger.quiet_hours == "ignore"
+    topics = Topics(compiled(thresholds_of(library)).topics)
+    for text, topic in {
+        "My kettle caught FIRE last night": "injury",
+        "Me dio una descarga electrica": "injury",
+        "this made us sick, food poisoning": "poisoning",
+        "Se intoxicó toda la familia": "poisoning",
+        "my son had an allergic reaction": "allergy",
+        "una reacción alérgica horrible": "allergy",
+        "why has this not been recalled": "recall",
+        "deberían retirar del mercado esta lámpara": "recall",
+        "No puedo comprar, el carrito está vacío": "checkout",
+        "I can't order anything": "checkout",
+        "cannot log in any more": "login",
+        "no ha llegado mi pedido": "delivery",
+    }.items():
+        assert topic in topics.of(words(text)), text
+    for text in ("I recall a lovely lamp", "what a lovely lamp", "qué lámpara tan bonita"):
+        assert topics.of(words(text)) == set(), text
+
+
+def test_the_thresholds_of_the_example_are_those_of_the_starter_plan(library):
+    example = load_plan(EXAMPLE).plan
+    assert (example.thresholds, example.listening) == (library.plan.thresholds, library.plan.listening)
+
+
+def test_what_ships_needs_no_account_anywhere(library):
+    assert library.plan.listening is not None
+    assert library.plan.listening.sources == ()
+
+
+def test_every_commented_source_can_be_put_in(tmp_path):
+    """One of each kind; the keys of those that call us are drawn for each folder."""
+    write_starter(tmp_path)
+    file = tmp_path / "listening.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"(?m)^# ?(sources:| {2,}\S.*|)$", r"\1", text), encoding="utf-8")
+    listening = load_plan(tmp_path).plan.listening
+    assert listening is not None
+    assert {each.kind for each in listening.sources} == {
+        kind for each in get_args(get_args(SourceSpec)[0]) for kind in get_args(each.model_fields["kind"].annotation)
+    }
+    keys = [each.key for each in listening.sources if each.kind in ("chatwoot", "zendesk")]
+    assert len(set(keys)) == 2
+    assert not set(keys) & set(STARTER_KEYS)
 
 
 def test_every_number_that_ships_is_reserved_for_examples():
