@@ -25,8 +25,8 @@ def read(body: bytes, spec: Chatwoot, now: datetime) -> tuple[Mention, ...]:
     Raises SignalRefused, with the field, for a body that is no event of Chatwoot's.
     """
     event = read_object(body)
-    if not word(event.get("event")):
-        raise SignalRefused(["event: Field required"])
+    if not isinstance(event.get("event"), str) or not event["event"]:
+        raise SignalRefused(["event: a name is required"])
     if event["event"] != "message_created":
         return ()
     kind = _TYPES.get(word(event.get("message_type")))

@@ -7,6 +7,7 @@ ticket may come as two events of one action: they share the action's number, whi
 import base64
 import hashlib
 import hmac
+import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,6 +21,7 @@ from signals.mention import Mention
 
 _EVENT = "zen:event-type:"
 _CREATED, _COMMENTED = f"{_EVENT}ticket.created", f"{_EVENT}ticket.comment_added"
+_NUMBER = re.compile(r"[A-Za-z0-9]")
 _MOST_FIELDS = 50
 
 
@@ -29,8 +31,8 @@ def read(body: bytes, spec: Zendesk, now: datetime) -> tuple[Mention, ...]:
     `now` stands for a time that cannot be read. Raises SignalRefused, with the field, for anything else.
     """
     found = read_object(body) if body.lstrip()[:1] in (b"{", b"[") else _form(body)
-    kind = word(found.get("type"))
-    if kind.startswith(_EVENT):
+    kind = found.get("type")
+    if isinstance(kind, str) and kind.startswith(_EVENT):
         return _event(found, kind, spec, now)
     if "ticket" in found:
         return (_by_trigger(found, spec, now),)
@@ -95,10 +97,10 @@ def _action(event: dict[str, Any]) -> str:
 
 def _by_trigger(found: dict[str, Any], spec: Zendesk, now: datetime) -> Mention:
     """The fields that the trigger of docs/sources.md sends. It has no number of the comment: the words name it."""
-    ticket, text, by = word(found.get("ticket")), found.get("text"), word(found.get("by"))
+    ticket, text, by = word(found.get("ticket")), found.get("text"), found.get("by")
     problems = []
-    if not ticket:
-        problems.append("ticket: Field required")
+    if not _NUMBER.search(ticket):
+        problems.append("ticket: its number is required")
     if not isinstance(text, str):
         problems.append("text: Field required")
     if by not in ("customer", "us"):

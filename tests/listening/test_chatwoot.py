@@ -118,7 +118,8 @@ def test_a_picture_without_words_is_still_heard():
     [
         (b"", "body: line 1, column 1"),
         (b"[]", "body: it is no JSON object"),
-        (b"{}", "event: Field required"),
+        (b"{}", "event: a name is required"),
+        (b'{"event": 5}', "event: a name is required"),
         (b"\xff\xfe", "body: line 1, column 1"),
         (b"[" * 100_000, "body: line"),
         (message(id=None), "id: Field required"),

@@ -125,7 +125,7 @@ def test_the_same_delivery_twice_is_the_same_mention_and_another_comment_is_anot
         (b"a=1&" * 100, "body: it is neither JSON nor a form"),
         (b"ticket=\xff", "body: it is neither JSON nor a form"),
         (urlencode(trigger(by="me")).encode(), "by: customer or us"),
-        (json.dumps(trigger(ticket=None, text=3)).encode(), "ticket: Field required; text: Field required"),
+        (json.dumps(trigger(ticket=None, text=3)).encode(), "ticket: its number is required; text: Field required"),
         (event("comment_added", {}), "event.comment: Field required"),
         (json.dumps({"type": "zen:event-type:ticket.created"}).encode(), "detail.id: Field required"),
     ],

@@ -11,11 +11,13 @@ from typing import Any
 import orjson
 import pytest
 
+from engine.book import PlanBook
 from incidents.errors import CommandRefused, Overloaded
 from signals.listening import Listening
 from signals.mention import Mention
+from tests.support.plans import crisis_plan, everybody
 from tocsin.web.http import Reply
-from tocsin.web.listening import take
+from tocsin.web.listening import LIMIT, HelpDesks
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 KEY, OTHER = "chatwoot-key-0123456789", "zendesk-key-0123456789"
@@ -60,10 +62,46 @@ class Kept:
         return len(self.kept) - before
 
 
-async def post(path: str, body: bytes, kept: Kept | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+class Desk:
+    """The plan in force, a keeper of mentions and a clock that stands."""
+
+    def __init__(self, kept: Kept, listening: Listening | None = LISTENING) -> None:
+        self.listening = kept
+        self.book = PlanBook()
+        plan = crisis_plan().model_copy(update={"listening": listening})
+        self.book.activate("v", plan, everybody())
+        self.clock = StoppedClock()
+
+
+class StoppedClock:
+    held_back = 0.0
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def post(
+    path: str,
+    body: bytes,
+    kept: Kept | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    listening: Listening | None = LISTENING,
+    secrets: Mapping[str, str] = {"DESK_SECRET": "a-secret"},
+    method: str = "POST",
+) -> Reply:
     named = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    scope: dict[str, Any] = {"path": path, "headers": named}
-    return await take(LISTENING, kept or Kept(), {"DESK_SECRET": "a-secret"}, lambda: NOW, scope, body)
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": named}
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    reply = await HelpDesks(Desk(kept or Kept(), listening), secrets).take(scope, receive)
+    assert reply is not None
+    return reply
 
 
 def zendesk_headers(body: bytes, secret: str = "a-secret") -> dict[str, str]:
@@ -102,7 +140,7 @@ async def test_what_is_not_signed_with_our_secret_is_refused(headers):
 
 
 async def test_a_missing_secret_of_ours_is_a_503_so_that_nothing_is_lost():
-    reply = await take(LISTENING, Kept(), {}, lambda: NOW, {"path": f"/webhooks/zendesk/{OTHER}", "headers": []}, DESK)
+    reply = await post(f"/webhooks/zendesk/{OTHER}", DESK, secrets={})
     assert reply.status == 503
     assert b"DESK_SECRET is not set" in reply.body
 
@@ -123,7 +161,7 @@ async def test_a_wrong_key_is_refused_and_opens_no_other_kind(path):
 
 
 async def test_without_a_listening_file_nobody_is_let_in():
-    reply = await take(None, Kept(), {}, lambda: NOW, {"path": f"/webhooks/chatwoot/{KEY}", "headers": []}, CHAT)
+    reply = await post(f"/webhooks/chatwoot/{KEY}", CHAT, listening=None)
     assert reply.status == 401
 
 
@@ -144,3 +182,18 @@ async def test_an_event_that_is_no_mention_is_accepted_and_heard_by_nobody():
     kept = Kept()
     reply = await post(f"/webhooks/chatwoot/{KEY}", b'{"event": "conversation_created"}', kept)
     assert (reply.status, kept.kept) == (200, {})
+
+
+async def test_a_body_that_is_too_large_is_refused_and_another_method_is_named():
+    assert (await post(f"/webhooks/chatwoot/{KEY}", b" " * (LIMIT + 1))).status == 413
+    reply = await post(f"/webhooks/chatwoot/{KEY}", b"", method="GET")
+    assert (reply.status, dict(reply.headers)[b"allow"]) == (405, b"POST")
+
+
+async def test_what_is_for_others_is_left_to_them():
+    scope = {"type": "http", "method": "POST", "path": "/webhooks/alertmanager/x", "headers": []}
+    assert await HelpDesks(Desk(Kept()), {}).take(scope, _never) is None
+
+
+async def _never() -> dict[str, Any]:
+    raise AssertionError("nobody may read the body")

@@ -19,6 +19,7 @@ from incidents import commands as c
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.ids import parse_incident_id
 from incidents.state import Incident
+from signals.listening import Chatwoot, Zendesk
 from storage import log as incident_log
 from tocsin.web import orders as o
 from tocsin.web.fields import LARGEST, Epoch
@@ -339,6 +340,9 @@ async def openapi(engine: EngineHere, request: Request) -> dict[str, Any]:
         keys.setdefault(each.kind, []).append(each.key)
     if engine.book.plan.heartbeats:
         keys["heartbeat"] = [each.key for each in engine.book.plan.heartbeats]
+    for source in () if engine.book.plan.listening is None else engine.book.plan.listening.sources:
+        if isinstance(source, Chatwoot | Zendesk):
+            keys.setdefault(source.kind, []).append(source.key)
     return with_keys(request.app.openapi(), keys)
 
 

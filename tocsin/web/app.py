@@ -1,6 +1,6 @@
 """The application: machines and providers by bare ASGI, people and programs by FastAPI, one error shape."""
 
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -37,6 +37,7 @@ from tocsin.web.http import (
     too_packed,
 )
 from tocsin.web.intake import Doors
+from tocsin.web.listening import Desk, HelpDesks
 from tocsin.web.openapi import describe
 from tocsin.web.sns import Fetch
 
@@ -146,6 +147,7 @@ class Front:
         self._app = app
         self._callbacks = Callbacks(engine)
         self._doors = Doors(engine, fetch)
+        self._help_desks = HelpDesks(cast(Desk, engine))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -156,7 +158,7 @@ class Front:
         if encoded not in ("", "identity") and scope["method"] in ("POST", "PUT"):
             await send_reply(send, too_packed(encoded))
             return
-        handled = await self._doors.take(scope, receive)
+        handled = await self._doors.take(scope, receive) or await self._help_desks.take(scope, receive)
         if handled is not None:
             await send_reply(send, handled)
             return

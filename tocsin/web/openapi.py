@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 
+from tocsin.web.listening import ChatwootEvent, ZendeskEvent
 from tocsin.web.senders.alertmanager import AlertmanagerBody
 from tocsin.web.senders.ours import OurSignal
 from tocsin.web.senders.pagerduty import PagerDutyEvent
@@ -48,6 +49,22 @@ _MACHINES: dict[str, tuple[str, type[Any], dict[str, str]]] = {
         },
     ),
 }
+for _path, _title, _model in (
+    ("/webhooks/chatwoot/{key}", "Chatwoot's webhooks, a source of listening.yaml", ChatwootEvent),
+    ("/webhooks/zendesk/{key}", "Zendesk's webhooks, a source of listening.yaml", ZendeskEvent),
+):
+    _MACHINES[_path] = (
+        _title,
+        _model,
+        {
+            "200": "Nothing in it to hear",
+            "202": _TAKEN,
+            "400": "Not what it sends",
+            "401": "Unknown key, or not signed",
+            "413": _TOO_LARGE,
+            "503": _OVERLOADED,
+        },
+    )
 _A_WORD = {"type": "string", "minLength": 1}
 _REFUSAL = "Refusal"
 _REFUSAL_SCHEMA: dict[str, Any] = {
