@@ -197,8 +197,7 @@ class Expectations:
         heard: list[Heard] = []
         for sender, rush in store.storms(tx).items():
             if rule is None or is_calm(rush, now, rule):
-                heard += [self._engine.intake.storm_over(tx, sender, each, now) for each in store.storms_of(tx, sender)]
-                store.end_storm(tx, sender)
+                heard += self._engine.intake.end_storm(tx, sender, now)
         return heard
 
     # --- heartbeats ---

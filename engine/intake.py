@@ -23,7 +23,7 @@ from incidents.severity import Severity
 from incidents.state import Incident, Status
 from signals.assess import Assessment, assess
 from signals.integration import Integration
-from signals.noise import Flapping, Hold, Place, Standing, is_flapping, takes, with_change
+from signals.noise import Flapping, Hold, Place, is_flapping, takes, with_change
 from signals.signal import Signal
 from storage import keys
 from storage import noise as store
@@ -102,10 +102,17 @@ class Intake:
             tx, lambda: self._recovered(tx, key, incident, f"{told}: recovered and quiet", "engine", now), key
         )
 
-    def storm_over(self, tx: Tx, sender: str, standing: Standing, now: datetime) -> Heard:
-        """The incident of a storm that is over says so, if it is still open."""
-        told = f"The storm of {sender} is over; {standing.keys} of its signals are shown here."
-        return _alone(tx, lambda: self._note(tx, standing.incident_id, told, "settled", now), f"storm of {sender}")
+    def end_storm(self, tx: Tx, sender: str, now: datetime) -> list[Heard]:
+        """The incidents of a storm that is over say so, if they are still open."""
+        heard = []
+        for each in store.storms_of(tx, sender):
+            told = f"The storm of {sender} is over; {each.keys} of its signals are shown here."
+            heard.append(self._end_of_storm(tx, sender, each.incident_id, told, now))
+        self._noise.storm_is_over(tx, sender)
+        return heard
+
+    def _end_of_storm(self, tx: Tx, sender: str, incident_id: str, told: str, now: datetime) -> Heard:
+        return _alone(tx, lambda: self._note(tx, incident_id, told, "settled", now), f"storm of {sender}")
 
     def _hear_one(
         self, tx: Tx, integration: Integration, signal: Signal, now: datetime, again: store.HeldRow | None = None

@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.book import PlanBook
+from incidents.severity import Severity
 from runbooks.noise import Noise, open_windows
 from runbooks.plan import Plan
 from signals.assess import Assessment
 from signals.heartbeats import SENDER
 from signals.integration import Integration
 from signals.noise import (
+    REMEMBERED,
     Cover,
     Flapping,
     Grouping,
     Hold,
     Inhibition,
+    Kind,
     Place,
+    Rush,
+    Storm,
     covering,
     group_of,
     inhibiting,
@@ -28,7 +33,6 @@ from signals.noise import (
     labels_of,
     read_matcher,
     storm_place,
-    with_kind,
     with_new_key,
 )
 from signals.signal import Signal
@@ -39,6 +43,7 @@ LOOK_AGAIN = timedelta(seconds=30)
 """How often a signal that is inhibited is looked at, besides the moment at which its alert recovers."""
 KIND_EVERY = timedelta(minutes=1)
 """How often it is written down that a known kind was heard again."""
+_MOST_KINDS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class NoiseRules:
     def __init__(self, book: PlanBook) -> None:
         self._book = book
         self._made: tuple[Plan, _Rules] | None = None
+        self._rushes: dict[str, Rush] | None = None
+        self._kinds: dict[tuple[str, str, str], Kind] = {}
 
     @property
     def flapping(self) -> Flapping | None:
@@ -131,26 +138,56 @@ class NoiseRules:
     def group(self, it: Trigger) -> Place | None:
         return group_of(self._rules().group, it.labels, drill=it.drill)
 
+    def storm_is_over(self, tx: Tx, sender: str) -> None:
+        """What comes next of this sender begins anew."""
+        if self._rushes is not None:
+            self._rushes.pop(sender, None)
+        store.end_storm(tx, sender)
+
     def storm(self, tx: Tx, it: Trigger, now: datetime) -> tuple[Place | None, str]:
         """Count a new key. The storm that it is more of the same of, if any; and a word on storms for its incident."""
         rule = self._rules().noise.storm
         if rule is None:
             return None, ""
         name, situation, severity = it.integration.name, it.assessment.situation, it.assessment.severity
-        rush = with_new_key(store.rush(tx, name), now, rule)
-        store.keep_rush(tx, name, rush)
+        rush = self._count(tx, name, now, rule)
         named = kind_of(it.labels, rule)
-        known = store.kind(tx, name, situation, named)
-        new = is_new(known, severity, now)
-        if new or known is None or now - known.last_at > KIND_EVERY:
-            store.keep_kind(tx, name, situation, named, with_kind(known, severity, now))
         if rush.since is None:
+            self._note_kind(tx, name, situation, named, severity, now)
             return None, ""
+        new = is_new(store.kind(tx, name, situation, named), severity, now)
+        store.heard_kind(tx, name, situation, named, severity, now, now - REMEMBERED)
         since = f"{name} sends more than {rule.more_than} new signals a minute since {rush.since:%H:%M} UTC"
         if new:
             return None, f"{since}; this is the first of its kind, or worse than those before"
         more = "more of the same is shown here, the first of anything new is an incident of its own"
         return storm_place(name, situation, drill=it.drill), f"{since}: {more}"
+
+    def _count(self, tx: Tx, sender: str, now: datetime, rule: Storm) -> Rush:
+        """One more new key of this sender. Only a storm is written down: a minute's count may be lost with the process.
+
+        A count whose transaction failed is one too many, which is harmless.
+        """
+        if self._rushes is None:
+            self._rushes = store.storms(tx)
+        before = self._rushes.get(sender)
+        rush = self._rushes[sender] = with_new_key(before, now, rule)
+        if rush.since is not None and (before is None or rush.over_at != before.over_at or rush.since != before.since):
+            store.keep_rush(tx, sender, rush)
+        return rush
+
+    def _note_kind(self, tx: Tx, sender: str, situation: str, named: str, severity: Severity, now: datetime) -> None:
+        """A kind was heard, while there is no storm. Written once a minute, or when it is worse.
+
+        What was noted in a transaction that failed is taken for new once more: it pages, which is the safe side.
+        """
+        known = self._kinds.get((sender, situation, named))
+        if known is not None and now - known.last_at < KIND_EVERY and not severity.is_worse_than(known.severity):
+            return
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[sender, situation, named] = Kind(severity, now)
+        store.heard_kind(tx, sender, situation, named, severity, now, now - REMEMBERED)
 
     # --- the plan's rules, made ready once ---
 

@@ -30,7 +30,7 @@ from signals.signal import Signal
 LONGEST_SILENCE = timedelta(days=7)
 MOST_MATCHERS = 20
 MOST_IN_ONE = 1000
-"""Keys that one incident takes in by a rule of this module, so that its log is read quickly; the next begins another."""
+"""Keys that one incident takes in by a rule of this module: its log is read quickly. The next key begins another."""
 REMEMBERED = timedelta(hours=1)
 """So long a kind of signal counts as known; heard again after that, it is new."""
 _KIND_LENGTH = 200
@@ -369,13 +369,6 @@ class Kind:
 def is_new(known: Kind | None, severity: Severity, now: datetime) -> bool:
     """Whether a signal is the first of something: its kind (of its situation) is not known, or it is worse than any."""
     return known is None or now - known.last_at > REMEMBERED or severity.is_worse_than(known.severity)
-
-
-def with_kind(known: Kind | None, severity: Severity, now: datetime) -> Kind:
-    """The kind after it was heard once more."""
-    if known is None or now - known.last_at > REMEMBERED or severity.is_worse_than(known.severity):
-        return Kind(severity, now)
-    return Kind(known.severity, now)
 
 
 def storm_place(integration: str, situation: str, *, drill: bool) -> Place:

@@ -311,18 +311,17 @@ def kind(tx: Tx, integration: str, situation: str, named: str) -> Kind | None:
     return None if row is None else Kind(Severity(row[0]), _at(row[1]))
 
 
-def keep_kind(tx: Tx, integration: str, situation: str, named: str, known: Kind) -> None:
+def heard_kind(
+    tx: Tx, integration: str, situation: str, named: str, severity: Severity, now: datetime, since: datetime
+) -> None:
+    """This kind was heard. Its severity is the worst one heard `since` then, or this one."""
     tx.execute(
         "INSERT INTO signal_kinds (integration, situation, kind, severity, last_at) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (integration, situation, kind) DO UPDATE SET severity = excluded.severity, "
-        "last_at = excluded.last_at",
-        (integration, situation, named, known.severity.value, known.last_at.timestamp()),
+        "ON CONFLICT (integration, situation, kind) DO UPDATE SET last_at = excluded.last_at, severity = CASE "
+        "WHEN signal_kinds.last_at >= ? AND signal_kinds.severity < excluded.severity THEN signal_kinds.severity "
+        "ELSE excluded.severity END",
+        (integration, situation, named, severity.value, now.timestamp(), since.timestamp()),
     )
-
-
-def rush(tx: Tx, integration: str) -> Rush | None:
-    row = tx.one("SELECT minute_at, new_keys, since, over_at FROM rushes WHERE integration = ?", (integration,))
-    return None if row is None else _rush(row)
 
 
 def keep_rush(tx: Tx, integration: str, known: Rush) -> None:
