@@ -4,6 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from incidents import commands as c
 from incidents import events as e
@@ -118,6 +120,23 @@ def test_what_is_not_a_question_or_an_answer_is_refused_by_name():
         answers(reputation="80")
     with pytest.raises(CommandRefused, match=r"customers: 'many' is not an answer .* 5-25%, .*dont-know"):
         answers(customers="many")
+
+
+@given(
+    known=st.lists(st.sampled_from([(row, word) for row in Row for word in MATRIX[row].answers]), max_size=6),
+    unknown=st.sets(st.sampled_from(Row)),
+    otherwise=st.sampled_from(Severity),
+)
+def test_whatever_is_answered_it_is_the_worst_answer_or_one_level_above(known, unknown, otherwise):
+    said = {**dict(known), **dict.fromkeys(unknown, DONT_KNOW)}
+    given_answers = read_answers(said, MATRIX)
+    severity, because = severity_of(given_answers, otherwise)
+
+    rated = [each.severity for each in given_answers if each.severity is not None]
+    worst = min(rated, key=lambda each: each.rank, default=otherwise)
+    assert severity == (None if not said else worst.one_up if unknown else worst)
+    assert bool(because) == bool(said)
+    assert severity_of(reversed(given_answers), otherwise)[0] is severity
 
 
 # --- an incident ---
