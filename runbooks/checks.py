@@ -18,7 +18,6 @@ from runbooks.hearing_checks import listening_findings, threshold_findings
 from runbooks.noise_checks import heartbeat_findings, noise_findings
 from runbooks.places import Finding, ModelPath
 from runbooks.plan import Decision, Ladder, Plan, Runbook, Step
-from runbooks.sender_checks import sender_findings
 from runbooks.wording import nearest
 from signals.integration import Integration
 
