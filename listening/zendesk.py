@@ -97,9 +97,10 @@ def _action(event: dict[str, Any]) -> str:
 
 def _by_trigger(found: dict[str, Any], spec: Zendesk, now: datetime) -> Mention:
     """The fields that the trigger of docs/sources.md sends. It has no number of the comment: the words name it."""
-    ticket, text, by = word(found.get("ticket")), found.get("text"), found.get("by")
+    given, text, by = found.get("ticket"), found.get("text"), found.get("by")
+    ticket = word(given)
     problems = []
-    if not _NUMBER.search(ticket):
+    if not isinstance(given, str) or not _NUMBER.search(ticket):
         problems.append("ticket: its number is required")
     if not isinstance(text, str):
         problems.append("text: Field required")
