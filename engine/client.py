@@ -363,9 +363,9 @@ def proposal(impact: int, fault: int, **more: str) -> Request[dict[str, Any]]:
     return Request("GET", "/api/v1/compensation/proposal", _read_as_it_is, query=query)
 
 
-def link(incident: str, contact: str, purpose: str = "answer") -> Request[str]:
+def link(incident: str, contact: str) -> Request[str]:
     """A signed single-purpose link to the incident's page."""
-    query = {"purpose": purpose, "contact": contact}
+    query = {"contact": contact}
     return Request("GET", f"{_incident(incident)}/link", lambda answer: str(answer["url"]), query=query)
 
 
