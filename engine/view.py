@@ -13,6 +13,7 @@ from runbooks.forecast import forecast
 from runbooks.moves import AskDecision, Move, OpenStep, PageContact, kind_of
 from runbooks.next_moves import owed_update_by
 from runbooks.plan import Plan
+from signals.social_score import SocialScore
 from storage.log import IncidentRow
 
 
@@ -22,9 +23,14 @@ def stamp(moment: datetime | None) -> str | None:
 
 
 def incident_view(
-    incident: Incident, plan: Plan, directory: Directory, events: list[Event], now: datetime
+    incident: Incident,
+    plan: Plan,
+    directory: Directory,
+    events: list[Event],
+    now: datetime,
+    social: SocialScore | None = None,
 ) -> dict[str, Any]:
-    """Everything about one incident as JSON values."""
+    """Everything about one incident as JSON values. `social`: where a brand that we listen for is concerned."""
     return {
         "id": incident.id,
         "title": incident.title,
@@ -58,6 +64,7 @@ def incident_view(
         "decisions": _decisions(incident),
         "compensation": _compensation(incident),
         "impact": _impact(incident, plan),
+        "social": None if social is None else social_view(social),
         "stood_down_by": incident.stood_down_by,
         "stood_down_because": incident.stood_down_because,
         "signals": [{"dedup_key": key, "firing": firing} for key, firing in incident.signals.items()],
@@ -257,6 +264,20 @@ def _impact(incident: Incident, plan: Plan) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def social_view(score: SocialScore) -> dict[str, Any]:
+    """The social score, for people to look at: it decides nothing."""
+    return {
+        "low": score.low,
+        "high": score.high,
+        "sentence": score.sentence,
+        "parts": [
+            {"name": each.name, "weight": each.weight, "value": each.value, "sentence": each.sentence}
+            for each in score.parts
+        ],
+        "guards": list(score.guards),
+    }
 
 
 def questions_view(plan: Plan) -> list[dict[str, Any]]:

@@ -42,7 +42,12 @@ def incident_screen(
     """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline."""
     view = printable(view)
     lines = [*_header(view, names, now), *_roles(view, names), *_questions(view, names, now, width)]
-    lines += [*_impact(view, names, now), *_left_out(view, names, width), *_calls(escalation_plan(view, now, names))]
+    lines += [
+        *_impact(view, names, now),
+        *_social(view),
+        *_left_out(view, names, width),
+        *_calls(escalation_plan(view, now, names)),
+    ]
     lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
     lines += _missing(view, width, program)
     entries = view["timeline"] if whole else view["timeline"][-_RECENT:]
@@ -194,6 +199,16 @@ def _impact(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) ->
         return
     yield from _title("Impact")
     yield from impact_lines(view, names, now)
+
+
+def _social(view: Mapping[str, Any]) -> Iterator[str]:
+    score = view.get("social")
+    if not score:
+        return
+    yield from _title("What the networks say")
+    yield f"  {score['sentence']}"
+    for sentence in (*(each["sentence"] for each in score["parts"]), *score["guards"]):
+        yield f"    {sentence}"
 
 
 def _left_out(view: Mapping[str, Any], names: Mapping[str, str], width: int) -> Iterator[str]:
