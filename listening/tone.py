@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
-
 from listening.lexicon import DATA, Lexicon, read_lexicon, read_signs
+from listening.vader import Vader
 from signals.mention import Tone as Word
-from signals.words import WORD, fold
+from signals.words import WORD, fold, split
 
 POSITIVE, NEGATIVE = 0.05, -0.05
 """VADER's own documented thresholds, for every judge. Fixed; tuned on nothing."""
@@ -90,27 +89,21 @@ class _Signs:
         return sum(found[:_MOST_SIGNS])
 
 
-class _Vader(SentimentIntensityAnalyzer):  # type: ignore[misc]
-    """Without its names of emojis (`pouting face`), few of which say anything; ours count for all languages."""
-
-    def make_emoji_dict(self) -> dict[str, str]:
-        return {}
-
-
 class _English:
     def __init__(self, care: Lexicon) -> None:
-        self._vader = _Vader()
+        self._vader = Vader()
         self._care = care
 
     def sum(self, text: str) -> float:
-        words = WORD.findall(fold(text))
+        words = split(fold(text))
         cared = sum(score for _, _, score in self._care.words.longest(words))
-        return _loosened(self._vader.polarity_scores(text)["compound"]) + cared
+        return _loosened(self._vader.compound(text)) + cared
 
 
 _LONG_DRAWN = re.compile(r"([a-z])\1{2,}")
-_STOPS = frozenset(".,;:!?()\n")
-_WORD_OR_STOP = re.compile(r"[^\W_]+|[.,;:!?()\n]")
+_STOPS = re.compile(r"[,;:!?()\n]")
+_CUT = {code: "." if chr(code) in ".,;:!?()\n" else " " for code in range(128) if not chr(code).isalnum()}
+_WORD_OR_STOP = re.compile(r"[^\W_]+|\.")
 _SUPERLATIVES = ("isimo", "isima", "isimos", "isimas")
 
 
@@ -141,12 +134,15 @@ class _Spanish:
 
     def _cut(self, folded: str) -> tuple[list[str], list[int]]:
         """The words, and the number of the clause that each stands in."""
+        tokens = _tokens(folded)
+        if "isim" in folded:
+            tokens = [self._positive(token) for token in tokens]
         words, clauses, clause = [], [], 0
-        for token in _WORD_OR_STOP.findall(folded):
-            if token[0] in _STOPS:
+        for token in tokens:
+            if token == ".":
                 clause += 1
             else:
-                words.append(self._positive(token))
+                words.append(token)
                 clauses.append(clause)
         return words, clauses
 
@@ -167,6 +163,13 @@ class _Spanish:
                 weighed -= math.copysign(_STEP * fading, score)
             is_turned = is_turned or word in self.lexicon.turns
         return weighed * _TURNED if is_turned else weighed
+
+
+def _tokens(folded: str) -> list[str]:
+    """Words, and a full stop for whatever ends a clause."""
+    if folded.isascii():
+        return folded.translate(_CUT).replace(".", " . ").split()
+    return _WORD_OR_STOP.findall(_STOPS.sub(".", folded))
 
 
 def _shouted(written: Sequence[str], number: int) -> list[bool]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from incidents.errors import TocsinError
 from listening.labels import WORDS
 from listening.tone import JUDGED, POSITIVE, LexiconTone, Tone
-from signals.words import WORD, fold
+from signals.words import words as words_in
 
 Numbers = npt.NDArray[np.float64]
 
@@ -96,7 +96,7 @@ def score_of(chances: Sequence[float] | Numbers) -> float:
 
 
 def words_of(text: str) -> list[str]:
-    return [word[:_LONGEST_WORD] for word in WORD.findall(fold(text[:JUDGED]))]
+    return [word[:_LONGEST_WORD] for word in words_in(text[:JUDGED])]
 
 
 def word_terms(words: Sequence[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from signals.edits import one_edit
 from signals.listening import Brand
 from signals.memo import Memo
 from signals.phrases import Phrases
-from signals.words import LONGEST_TEXT, WORD, fold, is_unspaced
+from signals.words import LONGEST_TEXT, fold, is_unspaced, split, words
 
 SHORTEST_GUESS = 5
 """Letters that a name needs before its misspellings are looked for."""
@@ -49,7 +49,7 @@ def prepare(text: str) -> Text:
     """At most 64 K characters of it."""
     bounded = text[:LONGEST_TEXT]
     folded = fold(bounded)
-    return Text(bounded, folded, WORD.findall(folded))
+    return Text(bounded, folded, split(folded))
 
 
 def search_words(brand: Brand) -> tuple[str, ...]:
@@ -106,8 +106,8 @@ class Brands:
             if tag in self._tags:
                 yield self._tags[tag]
             parts = camel_parts(found.group(1))
-            for words in _joinings(parts):
-                yield from self._by_words(words, "")
+            for joined in _joinings(parts):
+                yield from self._by_words(joined, "")
             for name, brand in self._joined.items():
                 if _is_quarrel(tag, name):
                     yield brand
@@ -122,7 +122,7 @@ class _Guesses:
         self._of_word = Memo(self._find_word)
         for brand in brands:
             for name in brand.names:
-                self._add(words_of(name), brand.id)
+                self._add(words(name), brand.id)
 
     def _add(self, words: list[str], brand: str) -> None:
         name = " ".join(words)
@@ -160,10 +160,6 @@ class _Ends:
                 yield brand
 
 
-def words_of(name: str) -> list[str]:
-    return WORD.findall(fold(name))
-
-
 def _phrases(brands: Sequence[Brand]) -> Iterator[tuple[str, _Hit]]:
     for brand in brands:
         for word in (*brand.names, *brand.misspellings, *brand.products, *brand.people):
@@ -180,7 +176,7 @@ def _joined_names(brands: Sequence[Brand]) -> dict[str, str]:
 
 
 def _joined(name: str) -> str:
-    return "".join(words_of(name))
+    return "".join(words(name))
 
 
 def _declared(brands: Iterable[Brand]) -> frozenset[str]:
@@ -188,7 +184,7 @@ def _declared(brands: Iterable[Brand]) -> frozenset[str]:
     found = set()
     for brand in brands:
         for word in (*brand.names, *brand.misspellings, *brand.products, *brand.people, *brand.leave_out):
-            parts = words_of(word)
+            parts = words(word)
             if len(parts) == 1:
                 found.add(parts[0])
     return frozenset(found)
@@ -200,7 +196,7 @@ def camel_parts(tag: str) -> list[str]:
     start = 0
     for place in range(1, len(tag) + 1):
         if place == len(tag) or _breaks(tag, place):
-            parts.extend(words_of(tag[start:place]))
+            parts.extend(words(tag[start:place]))
             start = place
     return parts
 

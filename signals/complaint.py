@@ -117,12 +117,12 @@ _ASKS = """
 """
 
 _PERSONS = """
-    i|i m|im|i ve|ive|me|my|mine|myself|we|we re|us|our|ours|you|your|yours|u|ur|youre
+    i im ive me my mine myself we us our ours you your yours u ur youre
 
-    yo|me|mi|mis|mio|mia|conmigo|nos|nosotros|nosotras|nuestro|nuestra|nuestros|nuestras|tu|tus|te|ti|usted|ustedes
-    vosotros|vosotras|os|vuestro|vuestra|vuestros|vuestras|llevo|llevamos|estoy|estamos|tengo|tenemos|quiero|queremos
-    necesito|necesitamos|puedo|podemos|compre|compramos|pedi|pedimos|pague|pagamos|llame|llamamos|he|hemos|sois|estais
-    teneis|habeis|haceis|podeis|deberiais|deberian
+    yo me mi mis mio mia conmigo nos nosotros nosotras nuestro nuestra nuestros nuestras tu tus te ti usted ustedes
+    vosotros vosotras os vuestro vuestra vuestros vuestras llevo llevamos estoy estamos tengo tenemos quiero queremos
+    necesito necesitamos puedo podemos compre compramos pedi pedimos pague pagamos llame llamamos he hemos sois estais
+    teneis habeis haceis podeis deberiais deberian
 """
 """The first and the second person: it happened to who writes, or is said to us."""
 
@@ -132,7 +132,6 @@ class _Kind(Enum):
     FAILURE = "failure"
     REMEDY = "remedy"
     ASKING = "asking"
-    PERSON = "person"
 
 
 _WORDS = {
@@ -140,7 +139,6 @@ _WORDS = {
     _Kind.FAILURE: _FAILURES,
     _Kind.REMEDY: _REMEDIES,
     _Kind.ASKING: _ASKS,
-    _Kind.PERSON: _PERSONS,
 }
 _PHRASES = Phrases(
     (phrase, kind)
@@ -148,6 +146,7 @@ _PHRASES = Phrases(
     for line in phrases.splitlines()
     for phrase in line.strip().split("|")
 )
+_PERSON_WORDS = frozenset(_PERSONS.split())
 
 
 def is_complaint(mention: Mention, words: Sequence[str], tone: Tone) -> bool:
@@ -160,12 +159,12 @@ def is_complaint(mention: Mention, words: Sequence[str], tone: Tone) -> bool:
     wants = tone == "negative" or _tells(said, tone)
     if mention.private:
         return wants or _Kind.ASKING in said or "?" in mention.text
-    return wants and _is_directed_at_us(mention, said)
+    return wants and (_Kind.DEMAND in said or _is_directed_at_us(mention, words, said))
 
 
-def _is_directed_at_us(mention: Mention, said: Collection[_Kind]) -> bool:
+def _is_directed_at_us(mention: Mention, words: Sequence[str], said: Collection[_Kind]) -> bool:
     """Spanish leaves the person out: `no funciona y nadie contesta`. The press, which has titles, tells of others."""
-    if mention.to_us or mention.stars is not None or _Kind.PERSON in said or _Kind.DEMAND in said:
+    if mention.to_us or mention.stars is not None or not _PERSON_WORDS.isdisjoint(words):
         return True
     return _Kind.FAILURE in said and not mention.title
 

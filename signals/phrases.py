@@ -73,12 +73,17 @@ class Phrases(Generic[V]):
 
     def matches(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
         """Where phrases stand: the first word's place, the place after the last, and the value."""
-        for start, nodes in enumerate(map(self._beginning.__getitem__, words)):
-            if nodes:
-                yield from self._from(nodes, words, start)
+        for start, (values, longer) in enumerate(map(self._beginning.__getitem__, words)):
+            for value in values:
+                yield start, start + 1, value
+            if longer:
+                yield from self._longer(longer, words, start)
 
-    def _begin(self, word: str) -> tuple[_Node[V], ...]:
-        return tuple(self._root.after(word))
+    def _begin(self, word: str) -> tuple[tuple[V, ...], tuple[_Node[V], ...]]:
+        """The values of phrases that are this word alone, and where longer ones go on from it."""
+        nodes = tuple(self._root.after(word))
+        values = tuple(value for node in nodes for value in node.values)
+        return values, tuple(node for node in nodes if node.words or node.stems)
 
     def longest(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
         """The same from left to right without overlaps: of those that begin at one place the longest, and of two
@@ -94,16 +99,14 @@ class Phrases(Generic[V]):
         if best is not None:
             yield best
 
-    def _from(self, nodes: Sequence[_Node[V]], words: Sequence[str], start: int) -> Iterator[tuple[int, int, V]]:
-        for end in range(start + 1, min(start + LONGEST_PHRASE, len(words)) + 1):
-            for node in nodes:
-                for value in node.values:
-                    yield start, end, value
-            if end == len(words):
-                return
-            nodes = [after for node in nodes if node.words or node.stems for after in node.after(words[end])]
+    def _longer(self, nodes: Sequence[_Node[V]], words: Sequence[str], start: int) -> Iterator[tuple[int, int, V]]:
+        for place in range(start + 1, min(start + LONGEST_PHRASE, len(words))):
+            nodes = [after for node in nodes for after in node.after(words[place])]
             if not nodes:
                 return
+            for node in nodes:
+                for value in node.values:
+                    yield start, place + 1, value
 
 
 def _parts(folded: str) -> list[tuple[str, bool]]:

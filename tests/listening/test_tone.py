@@ -34,6 +34,7 @@ def score(text, language="es"):
         ("muy bueno pero no funciona", "negative"),
         ("nadie contesta, una vergüenza", "negative"),
         ("no, malo", "negative"),
+        ("no es “bueno”", "negative"),
         ("", "neutral"),
     ],
 )

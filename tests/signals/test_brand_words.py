@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from signals.brands import Brands, camel_parts, prepare, search_words
 from signals.edits import one_edit
 from signals.listening import Brand
-from signals.words import LONGEST_TEXT, fold, words
+from signals.words import LONGEST_TEXT, WORD, _fold_any, fold, split, words
 
 NORTHWIND = Brand(
     id="northwind",
@@ -163,6 +163,25 @@ def test_a_text_that_swells_when_it_is_folded_is_cut():
 
 def test_accents_and_the_enye_are_the_plain_letter():
     assert words("¡El AÑO pasó! Straße") == ["el", "ano", "paso", "strasse"]
+
+
+def test_a_trade_mark_sign_is_no_letter():
+    assert words("Northwind\u2122 y Peña\u2122") == ["northwind", "y", "pena"]
+
+
+LATIN = st.text(
+    st.sampled_from("aZ09_ .,#@&+-áÑüßçÆøªº¿¡«»·'\u2019\u201c\u2026\u20ac\u2122😡🤦\u00ad\u00bd\n\t"), max_size=30
+)
+
+
+@given(LATIN)
+def test_the_quick_way_gives_the_words_that_the_long_way_gives(text):
+    assert split(fold(text)) == WORD.findall(_fold_any(text))
+
+
+@given(st.text())
+def test_both_ways_agree_on_any_text(text):
+    assert split(fold(text)) == WORD.findall(_fold_any(text))
 
 
 SHORT = st.text(alphabet="abc", max_size=6)
