@@ -18,6 +18,10 @@ ALWAYS = ("en", "es")
 LOOKED_AT = 240
 """Characters of a text that are looked at."""
 _FEWEST_LETTERS = 3
+_PLAIN = 4
+"""So many of one language, and none of the language that the network says, and the network is wrong."""
+_NO_LANGUAGE = re.compile(r"und|zxx|mis|mul|art|q[a-z]{2}$")
+"""What networks say when they do not know, or when there is no language in it."""
 _CLEAR = 2
 """So many more small words of one language than of any other settle it; a single one does when no other has any."""
 
@@ -62,26 +66,30 @@ class Languages:
     def of(self, text: str, words: Sequence[str], said: str | None = None) -> str | None:
         """The language as a two- or three-letter code, or None when there is no telling.
 
-        `words` are the text's (`signals.words.words`); `said` is the network's word, which counts when it is given.
+        `words` are the text's (`signals.words.words`). `said` is the network's word. It counts when it is given, unless
+        it names no language (`und`), or the text is plainly in the other of English and Spanish: programs send their
+        own setting along, whatever is written.
         """
-        if said:
-            return primary(said)
         plain = text[:LOOKED_AT]
         if "@" in plain or "#" in plain or "://" in plain or "www." in plain:
             plain = _NOISE.sub(" ", plain)
             words = words_of(plain)
-        voted = self._vote(words)
-        return voted if voted is not None else self._asked(plain)
+        votes = self._count(words)
+        network = primary(said) if said else ""
+        if network and not _NO_LANGUAGE.match(network):
+            return _contradicted(network, votes) or network
+        return self._settled(votes) or self._asked(plain)
 
-    def _vote(self, words: Sequence[str]) -> str | None:
-        """Only English and Spanish have small words here, so with other languages expected it settles nothing alone."""
-        if len(self._codes) > len(self._votes):
-            return None
+    def _count(self, words: Sequence[str]) -> dict[str, int]:
+        """How many of the first words are small words of one language alone."""
         seen = words[:60]
-        counts = sorted(
-            ((sum(map(small.__contains__, seen)), code) for code, small in self._votes.items()), reverse=True
-        )
-        (most, code), (second, _) = counts[0], counts[1]
+        return {code: sum(map(small.__contains__, seen)) for code, small in self._votes.items()}
+
+    def _settled(self, votes: dict[str, int]) -> str | None:
+        """Only English and Spanish have small words here, so with other languages expected they settle nothing."""
+        if len(self._codes) > len(votes):
+            return None
+        (second, _), (most, code) = sorted((number, code) for code, number in votes.items())[-2:]
         return code if most - second >= _CLEAR or most > second == 0 else None
 
     def _asked(self, plain: str) -> str | None:
@@ -97,6 +105,13 @@ class Languages:
         known = {language.iso_code_639_1.name.lower(): language for language in Language.all()}
         expected = [known[code] for code in self._codes if code in known]
         return LanguageDetectorBuilder.from_languages(*expected).with_low_accuracy_mode().build()
+
+
+def _contradicted(network: str, votes: dict[str, int]) -> str | None:
+    """The language that a text is plainly in, when the network says the other one."""
+    if votes.get(network) != 0:
+        return None
+    return next((code for code, number in votes.items() if number >= _PLAIN), None)
 
 
 def primary(language: str) -> str:

@@ -37,6 +37,19 @@ def test_the_network_s_word_counts():
     assert primary("pt_BR") == "pt"
 
 
+def test_a_text_that_is_plainly_in_the_other_language_is_taken_at_its_own_word():
+    text = "Llevo tres semanas con este pedido y todavía no hay nadie que me lo explique"
+
+    assert told(text, "en") == "es"
+    assert told("I have been waiting for my parcel and they do not answer", "es") == "en"
+    assert told(text, "ca") == "ca"
+
+
+@pytest.mark.parametrize("said", ["und", "zxx", "qme", "art"])
+def test_a_network_that_says_it_does_not_know_says_nothing(said):
+    assert told("no funciona la app", said) == "es"
+
+
 def test_a_language_that_is_expected_is_told_too():
     more = Languages(["pt", "de-AT"])
 
