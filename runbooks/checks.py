@@ -18,6 +18,7 @@ from runbooks.hearing_checks import listening_findings, threshold_findings
 from runbooks.noise_checks import heartbeat_findings, noise_findings
 from runbooks.places import Finding, ModelPath
 from runbooks.plan import Decision, Ladder, Plan, Runbook, Step
+from runbooks.sender_checks import sender_findings
 from runbooks.wording import nearest
 from signals.integration import Integration
 
@@ -161,6 +162,7 @@ def _integrations(plan: Plan, directory: Directory) -> Iterator[Finding]:
     yield from repeated(keys, "Another integration has this key too; every sender needs its own.")
     for index, sender in enumerate(senders):
         yield from _routes(plan, sender, ("integrations", index, "routes"))
+    yield from sender_findings(plan)
 
 
 def _routes(plan: Plan, sender: Integration, path: ModelPath) -> Iterator[Finding]:

@@ -224,6 +224,10 @@ def _too_few(mistake: _Mistake) -> str:
     return f"{mistake.name} needs at least {least} {'entry' if least == 1 else 'entries'}."
 
 
+def _too_many(mistake: _Mistake) -> str:
+    return f"{mistake.name} can have at most {mistake.ctx['max_length']} entries."
+
+
 def _too_little_text(mistake: _Mistake) -> str:
     least = mistake.ctx["min_length"]
     return f"{mistake.name} must not be empty." if least == 1 else f"{mistake.name} needs at least {least} characters."
@@ -268,6 +272,7 @@ _SENTENCES: dict[str, Callable[[_Mistake], str]] = {
     "union_tag_invalid": _wrong_kind,
     "union_tag_not_found": _no_kind,
     "too_short": _too_few,
+    "too_long": _too_many,
     "string_too_short": _too_little_text,
     "string_too_long": _too_much_text,
     "string_pattern_mismatch": _misfit,

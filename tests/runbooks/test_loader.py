@@ -277,8 +277,34 @@ BROKEN = [
         "plan.yaml",
         "kind: signals",
         "kind: signal",
-        "plan.yaml:18:11: 'kind' must be 'pagerduty', 'alertmanager' or 'signals', not 'signal'; did "
-        "you mean 'signals'?",
+        "plan.yaml:18:11: 'kind' must be 'alertmanager', 'checkly', 'cloudwatch', 'datadog', 'email', 'gcp', "
+        "'generic', 'goalert', 'grafana', 'graylog', 'incidentio', 'oncall', 'opsgenie', 'pagerduty', 'pingdom', "
+        "'sentry', 'signals', 'uptimerobot' or 'victorops', not 'signal'; did you mean 'signals'?",
+    ),
+    (
+        "plan.yaml",
+        "kind: signals",
+        "kind: generic",
+        "plan.yaml:18:11: The kind generic needs 'mapping': where in a body summary and key stand.",
+    ),
+    (
+        "plan.yaml",
+        "kind: signals",
+        "kind: pingdom\n    topics: ['arn:aws:sns:eu-west-1:1:a']",
+        "plan.yaml:19:5: 'topics' is for the kinds cloudwatch, not for pingdom.",
+    ),
+    (
+        "plan.yaml",
+        "kind: signals",
+        "kind: generic\n    mapping: {summary: '$.title', dedup_key: '$..[?@.a == 1'}",
+        "plan.yaml:19:46: 'dedup_key': '$..[?@.a == 1' is no JSONPath: unexpected end of segment.",
+    ),
+    (
+        "plan.yaml",
+        "kind: signals",
+        "kind: generic\n    mapping:\n      dedup_key: $.id\n      summary: '{% for x in y %}{% endfor %}'",
+        "plan.yaml:21:16: 'summary': line 1 of this template has a for; it may hold values, comparisons, `if` and the "
+        "filters d, default, first, join, last, length, lower, replace, string, trim, truncate, upper.",
     ),
     ("plan.yaml", "key: monitor-key-00001", "key: short", "plan.yaml:19:10: 'key' needs at least 16 characters."),
     (

@@ -106,6 +106,7 @@ class PlanFiles:
     """What else stands in contacts.yaml: roles, schedules, providers, paging."""
     more_people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Contact id -> what else stands in their entry."""
+    more_integrations: Sequence[Mapping[str, Any]] = ()
 
     def write(self, folder: Path) -> Path:
         """JSON is YAML: no quoting to get wrong."""
@@ -154,7 +155,8 @@ class PlanFiles:
                     "routes": [{"situation": "SHOP_DOWN"}],
                 }
                 for kind, key in keys.items()
-            ],
+            ]
+            + [dict(each) for each in self.more_integrations],
             "executives": [],
             "operators": list(self.operators or self.last),
             "compensation": {"currency": "EUR", "open_after": LONG, "decider": self.last[0]},
