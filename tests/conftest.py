@@ -67,7 +67,7 @@ def _missing_mail() -> str | None:
 def _missing_bluesky() -> str | None:
     network = ROOT / "tests" / "counterparties" / "bluesky" / "node_modules" / "@atproto" / "dev-env"
     if not (shutil.which("node") and network.is_dir()):
-        return "node, then: npm ci --prefix tests/counterparties/bluesky"
+        return "node, then: tests/counterparties/bluesky/install.sh"
     stores = shutil.which("redis-server") and any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return None if stores else "Debian packages postgresql and redis-server"
 

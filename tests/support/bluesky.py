@@ -119,7 +119,7 @@ def _is_known(client: Client, handle: str) -> bool:
 
 def _start(mode: str, environment: dict[str, str], *more: str) -> tuple[BlueskyNetwork, Path]:
     if shutil.which("node") is None or not (FOLDER / "node_modules" / "@atproto" / "dev-env").exists():
-        pytest.skip("needs node, then: npm ci --prefix tests/counterparties/bluesky")
+        pytest.skip("needs node, then: tests/counterparties/bluesky/install.sh")
     plc, pds = free_port(), free_port()
     folder = Path(tempfile.mkdtemp(prefix="bluesky-"))
     log = folder / "log"
