@@ -410,13 +410,13 @@ def _heartbeat(row: Row) -> HeartbeatRow:
 
 
 def anything_due(tx: Tx, now: datetime) -> bool:
-    """Whether anything but a heartbeat may be due: a few looks into indexes."""
+    """Whether anything may be due, but for a heartbeat that is expected for the first time: looks into indexes."""
     stamp = now.timestamp()
     row = tx.one(
         "SELECT EXISTS (SELECT 1 FROM held WHERE look_at <= ?) OR EXISTS (SELECT 1 FROM held WHERE ends_at <= ?) "
         "OR EXISTS (SELECT 1 FROM open_keys WHERE ends_at <= ?) "
         "OR EXISTS (SELECT 1 FROM open_keys WHERE flapping_since IS NOT NULL) "
-        "OR EXISTS (SELECT 1 FROM rushes WHERE since IS NOT NULL)",
+        "OR EXISTS (SELECT 1 FROM rushes WHERE since IS NOT NULL) OR EXISTS (SELECT 1 FROM heartbeats)",
         (stamp, stamp, stamp),
     )
     return row is not None and bool(row[0])

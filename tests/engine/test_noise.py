@@ -1,11 +1,14 @@
 """Noise between the intake and the incident: what is kept, held, joined, and heard in the end."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from engine.expectations import Expectations
+from engine.expectations import Expectations, Work
+from engine.intake import Heard
 from incidents import commands as c
 from incidents.severity import Severity
 from incidents.state import Status
@@ -16,6 +19,7 @@ from signals.integration import Integration, Route
 from signals.noise import Flapping, Group, Inhibit, Storm
 from signals.signal import Action, Signal
 from storage import noise as store
+from storage.database import Tx
 from tests.support.memory import Memory
 from tests.support.plans import crisis_plan, everybody
 
@@ -32,9 +36,7 @@ class Ears:
     def __init__(self, noise: Noise, plan: Plan | None = None) -> None:
         self.memory = Memory((plan or crisis_plan()).model_copy(update={"noise": noise}), everybody(), NOW)
         clock = SimpleNamespace(now=lambda: NOW)
-        self.expectations = Expectations(
-            SimpleNamespace(clock=clock, book=self.memory.book, intake=self.memory.intake)  # type: ignore[arg-type]
-        )
+        self.expectations = Expectations(SimpleNamespace(clock=clock, book=self.memory.book, intake=self.memory.intake))
         self.integration = self.memory.book.plan.integrations[0]
 
     def hears(
@@ -43,11 +45,10 @@ class Ears:
         key: str,
         at: datetime = NOW,
         word: str | None = "warning",
-        *,
-        ends_at: datetime | None = None,
-        sender: Integration | None = None,
-        **labels: str,
+        **labels: Any,
     ) -> str:
+        """What became of it. `sender` and `ends_at` are the signal's own, everything else is a label."""
+        sender, ends_at = labels.pop("sender", None), labels.pop("ends_at", None)
         signal = Signal(
             action, key, f"{key} fires", "monitor", word, {"alertname": key, **labels}, b"as it came", ends_at
         )
@@ -73,11 +74,29 @@ class Ears:
             works.miss_heartbeats,
             works.end_storms,
         ):
-            found += [each.outcome for each in self.memory.do(lambda tx, work=work: work(tx, at))]
+            found += [each.outcome for each in self.memory.do(partial(self._at, work, at))]
         return found
 
-    def kept(self, key: str) -> store.HeldRow | None:
-        return self.memory.do(lambda tx: store.held(tx, f"monitor:{key}"))
+    @staticmethod
+    def _at(work: Work, at: datetime, tx: Tx) -> list[Heard]:
+        return work(tx, at)
+
+    def is_ended(self, number: int, at: datetime) -> None:
+        """Somebody ends a silence."""
+
+        def end(tx: Tx) -> None:
+            store.end_silence(tx, number, "ana", at)
+            store.look_again(tx, at, f"S-{number}")
+
+        self.memory.do(end)
+
+    def kept(self, key: str) -> store.HeldRow:
+        found = self.memory.do(lambda tx: store.held(tx, f"monitor:{key}"))
+        assert found is not None
+        return found
+
+    def keeps(self, key: str) -> bool:
+        return self.memory.do(lambda tx: store.held(tx, f"monitor:{key}")) is not None
 
     def incidents(self) -> list[str]:
         return [row[0] for row in self.memory.do(lambda tx: tx.all("SELECT id FROM incidents ORDER BY number"))]
@@ -114,7 +133,7 @@ def test_a_silenced_signal_that_still_fires_is_heard_when_the_silence_ends(ears)
     assert ears.time_passes(later(60)) == ["declared"]
     assert ears.pages() == 1
     assert "kept since 02 Mar 09:00 UTC, heard 1 times: silenced by ana" in ears.timeline()[0]
-    assert ears.kept("Payments") is None
+    assert not ears.keeps("Payments")
     assert ears.hears("trigger", "Payments", later(61)) == "counted"
 
 
@@ -129,7 +148,7 @@ def test_a_silenced_signal_that_recovers_is_forgotten(ears):
 def test_a_silence_that_is_ended_by_hand_lets_go_at_once(ears):
     ears.silence("alertname=Payments")
     ears.hears("trigger", "Payments")
-    ears.memory.do(lambda tx: (store.end_silence(tx, 1, "ana", later(2)), store.look_again(tx, later(2), "S-1")))
+    ears.is_ended(1, later(2))
     assert ears.time_passes(later(2)) == ["declared"]
 
 
@@ -138,7 +157,7 @@ def test_under_two_silences_the_longer_one_holds(ears):
     ears.silence("alertname=Payments", minutes=30)
     ears.hears("trigger", "Payments")
     assert ears.kept("Payments").held_by == "S-2"
-    ears.memory.do(lambda tx: (store.end_silence(tx, 2, "ana", later(2)), store.look_again(tx, later(2), "S-2")))
+    ears.is_ended(2, later(2))
     assert ears.time_passes(later(2)) == ["silenced"]
     assert (ears.kept("Payments").held_by, ears.kept("Payments").count) == ("S-1", 1)
     assert ears.time_passes(later(10)) == ["declared"]
@@ -148,7 +167,7 @@ def test_a_silence_does_not_cover_what_is_rated_sev1_unless_it_says_so(ears):
     ears.silence("alertname=Payments")
     assert ears.hears("trigger", "Payments") == "silenced"
     assert ears.hears("trigger", "Payments", later(1), "critical") == "declared"
-    assert ears.kept("Payments") is None
+    assert not ears.keeps("Payments")
     ears.silence("alertname=Login", even_sev1=True)
     assert ears.hears("trigger", "Login", later(1), "critical") == "silenced"
 
@@ -257,7 +276,10 @@ def test_an_alert_never_mutes_itself_nor_another_source_of_its_rule():
 def test_a_drill_mutes_nothing_real():
     plan = crisis_plan()
     drills = Integration(
-        name="drills", kind="signals", key="drills-key-0123456789", routes=(Route(situation="DRILL", severity="SEV1"),)
+        name="drills",
+        kind="signals",
+        key="drills-key-0123456789",
+        routes=(Route(situation="DRILL", severity=Severity.SEV1),),
     )
     rule = Inhibit(when={"alertname": "ClusterDown"}, mutes={"kind": "pod"})
     ears = Ears(Noise(inhibit=(rule,)), plan.model_copy(update={"integrations": (*plan.integrations, drills)}))
@@ -273,7 +295,7 @@ GROUP = Noise(group=(Group(by=("service", "cluster")),))
 
 def test_signals_whose_fields_are_equal_fold_into_one_incident_that_shows_each():
     ears = Ears(GROUP)
-    fields = {"service": "shop", "cluster": "a"}
+    fields: dict[str, Any] = {"service": "shop", "cluster": "a"}
     assert ears.hears("trigger", "latency", **fields) == "declared"
     assert ears.hears("trigger", "errors", later(5), **fields) == "grouped"
     assert ears.hears("trigger", "errors", later(6), service="shop", cluster="b") == "counted", "its key is open"
@@ -295,7 +317,7 @@ def test_a_group_has_recovered_only_when_all_of_its_signals_have():
 
 def test_a_group_ends_with_its_time_and_with_its_incident():
     ears = Ears(GROUP)
-    fields = {"service": "shop", "cluster": "a"}
+    fields: dict[str, Any] = {"service": "shop", "cluster": "a"}
     ears.hears("trigger", "a", **fields)
     assert ears.hears("trigger", "b", later(11), **fields) == "declared"
     ears.memory.apply(c.Resolve("done", "person:ana", "ana"), later(12), "INC-2")
@@ -447,7 +469,10 @@ def test_of_a_storm_the_first_of_anything_new_is_an_incident_that_pages():
     assert storm(ears, 2, word="critical", first=10) == ["declared", "stormed"]
     assert ears.pages("INC-8") >= 1
     elsewhere = Integration(
-        name="monitor", kind="signals", key="monitor-key-01234567", routes=(Route(situation="SLOW", severity="SEV3"),)
+        name="monitor",
+        kind="signals",
+        key="monitor-key-01234567",
+        routes=(Route(situation="SLOW", severity=Severity.SEV3),),
     )
     assert ears.hears("trigger", "Disk-x", sender=elsewhere, alertname="Disk") == "declared"
     assert ears.memory.state("INC-9").situation == "SLOW"
@@ -517,7 +542,7 @@ def test_a_kept_signal_with_an_end_is_forgotten_when_that_has_passed(ears):
     ears.silence("alertname=Shop")
     ears.hears("trigger", "Shop", ends_at=later(4))
     assert ears.time_passes(later(5)) == ["recovered"]
-    assert ears.kept("Shop") is None
+    assert not ears.keeps("Shop")
 
 
 def test_an_end_that_has_passed_when_it_comes_still_pages(ears):
