@@ -1,140 +1,57 @@
-"""Conditions at work for one brand: each is on or off, and knows what would turn it. Pure.
+"""Counts and the conditions that wait for a number on them, for one brand. Pure.
 
-A condition comes on at 100 % of its limit and goes off below 70 % (hysteresis, shared/design/detection.md).
+A condition is a bit of the brand's `bits`. It comes on at 100 % of its limit and goes off below 70 % (hysteresis,
+shared/design/detection.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
-from math import ceil, inf
+from math import inf
 from typing import Literal
 
 from signals.conditions import Subject
 from signals.observation import Observation
-from signals.streams import HOUR, Stream, Usual
+from signals.streams import HOUR, Stream
 
 LEAVE_AT = 0.7
 SINGLE_LASTS = HOUR
 """Minutes for which one mention that is enough keeps its condition on."""
 
 Measure = Literal["sums", "people", "reach"]
+Key = tuple[Subject, frozenset[str]]
+"""Which stream of a brand: the mentions of a subject, all of them or those about one of the topics."""
 
 
-class Counter:
-    """A stream and the conditions that wait for a number on it. `limits` are the next numbers at which one turns."""
+@dataclass(frozen=True, slots=True)
+class CountSpec:
+    """So many mentions, people or followers in a window of minutes: a number, or so many spreads above the usual."""
 
-    __slots__ = ("atoms", "limits", "stream", "subject", "topics")
-
-    def __init__(self, subject: Subject, topics: frozenset[str], stream: Stream) -> None:
-        self.subject = subject
-        self.topics = topics
-        self.stream = stream
-        self.atoms: list[CountAtom] = []
-        self.limits: list[tuple[list[int], int, float]] = []
-
-    def advance(self, minute: int) -> None:
-        if self.stream.advance(minute):
-            self.look_at_usual()
-
-    def look_at_usual(self) -> None:
-        """A new hour: what is usual has changed, and with it the numbers."""
-        for atom in self.atoms:
-            atom.trip = atom.limit()
-        self.set_limits()
-
-    def set_limits(self) -> None:
-        lowest: dict[tuple[Measure, int], float] = {}
-        for atom in self.atoms:
-            if not atom.on and atom.trip < inf:
-                place = (atom.measure, atom.k)
-                lowest[place] = min(lowest.get(place, inf), atom.trip)
-        self.limits = [(getattr(self.stream, measure), k, trip) for (measure, k), trip in lowest.items()]
-
-    def reached(self) -> bool:
-        """Whether a number is reached at which a condition comes on."""
-        return any(values[k] >= limit for values, k, limit in self.limits)
-
-    def turn_on(self) -> None:
-        for atom in self.atoms:
-            if not atom.on and atom.value >= atom.trip:
-                atom.on = True
-        self.set_limits()
-
-    def turn(self) -> bool:
-        """Bring every condition up to date, on and off. Says whether one has turned."""
-        turned = False
-        for atom in self.atoms:
-            on = atom.value >= (atom.trip * LEAVE_AT if atom.on else atom.trip)
-            turned = turned or on != atom.on
-            atom.on = on
-        if turned:
-            self.set_limits()
-        return turned
-
-
-@dataclass(slots=True, eq=False)
-class CountAtom:
-    """So many mentions, people or followers in a window: a fixed number, or so many spreads above the usual."""
-
-    counter: Counter
+    key: Key
     measure: Measure
     window: int
-    k: int
     number: int | None = None
     spreads: float = 0.0
-    on: bool = False
-    trip: float = inf
-
-    @property
-    def value(self) -> int:
-        values: list[int] = getattr(self.counter.stream, self.measure)
-        return values[self.k]
-
-    def limit(self) -> float:
-        return float(self.number) if self.number is not None else self.counter.stream.trip(self.window, self.spreads)
-
-    def usual(self) -> Usual | None:
-        return self.counter.stream.usual(self.window)
 
 
-@dataclass(slots=True, eq=False)
-class ShareAtom:
-    """A part of all mentions of a window, in percent."""
+@dataclass(frozen=True, slots=True)
+class ShareSpec:
+    """More than a part of all mentions of a window, in percent."""
 
-    part: Counter
-    whole: Counter
+    part: Key
     window: int
-    k_part: int
-    k_whole: int
     percent: Decimal
-    on: bool = False
-
-    @property
-    def value(self) -> float:
-        whole = self.whole.stream.sums[self.k_whole]
-        return 100.0 * self.part.stream.sums[self.k_part] / whole if whole else 0.0
-
-    def lean(self, holds: bool) -> None:
-        """Decide for a rule that holds or not. It remembers nothing: both counts change with every mention, so whoever
-        looks more often must not see more."""
-        value = self.value
-        self.on = value >= float(self.percent) * LEAVE_AT if holds else value > float(self.percent)
 
 
-@dataclass(slots=True, eq=False)
-class SingleAtom:
+@dataclass(frozen=True, slots=True)
+class SingleSpec:
     """One mention is enough."""
 
     subject: Subject
     followers: int | None
     verified: bool
     topics: frozenset[str]
-    until: int = -1
-    """Minute until which the last one keeps it on."""
-    on: bool = False
-    who: str = ""
-    link: str = ""
-    reach: int = 0
 
     def matches(self, heard: Observation) -> bool:
         if self.followers is not None and heard.reach <= self.followers:
@@ -145,33 +62,76 @@ class SingleAtom:
             return False
         return concerns(self.subject, heard)
 
-    def take(self, heard: Observation, minute: int) -> None:
-        self.until = minute + SINGLE_LASTS
-        self.on = True
-        self.who, self.link, self.reach = heard.who, heard.link, heard.reach
 
-
-@dataclass(slots=True, eq=False)
-class WaitingAtom:
+@dataclass(frozen=True, slots=True)
+class WaitingSpec:
     """More than so many conversations wait for our answer for longer than so many minutes."""
 
     subject: Subject
     more_than: int
     longer_than: int
-    waiting: "Waiting"
-    on: bool = False
 
-    def turn(self, minute: int) -> None:
-        since = self.waiting.since_of(self.more_than)
-        self.on = since is not None and minute >= since + self.longer_than
 
-    def next_minute(self) -> float:
-        """When time alone would turn it on."""
-        since = None if self.on else self.waiting.since_of(self.more_than)
-        return inf if since is None else since + self.longer_than
+@dataclass(frozen=True, slots=True)
+class AlertSpec:
+    """A monitor's alert fires for so many minutes, or a source has been silent for so long."""
 
-    def number(self, minute: int) -> int:
-        return self.waiting.number_since(minute - self.longer_than)
+    names: frozenset[str]
+    lasting: int
+
+
+Spec = CountSpec | ShareSpec | SingleSpec | WaitingSpec | AlertSpec
+
+
+class Counter:
+    """A stream and the bits that hang on it. `limits` are the numbers at which one comes on, `leaves` those below which
+    one goes off."""
+
+    __slots__ = ("_specs", "key", "leaves", "limits", "stream")
+
+    def __init__(self, key: Key, stream: Stream, specs: Sequence[tuple[int, CountSpec]]) -> None:
+        self.key = key
+        self.stream = stream
+        self._specs = specs
+        self.limits: list[tuple[list[int], int, float, int]] = []
+        self.leaves: list[tuple[list[int], int, float, int]] = []
+
+    def advance(self, minute: int, bits: int) -> None:
+        if self.stream.advance(minute):
+            self.set_limits(bits)
+
+    def set_limits(self, bits: int) -> None:
+        """What is usual has changed (a new hour), or a condition has turned."""
+        self.limits, self.leaves = [], []
+        for bit, spec in self._specs:
+            trip = self.trip(spec)
+            place = (getattr(self.stream, spec.measure), self.stream.windows.index(spec.window))
+            if bits & bit:
+                self.leaves.append((*place, trip * LEAVE_AT, bit))
+            elif trip < inf:
+                self.limits.append((*place, trip, bit))
+
+    def trip(self, spec: CountSpec) -> float:
+        """The number at which a condition comes on; infinite while it is not known what is usual."""
+        return float(spec.number) if spec.number is not None else self.stream.trip(spec.window, spec.spreads)
+
+    def value(self, measure: Measure, window: int) -> int:
+        values: list[int] = getattr(self.stream, measure)
+        return values[self.stream.windows.index(window)]
+
+    def risen(self, bits: int) -> int:
+        """The bits after something was counted."""
+        for values, k, limit, bit in self.limits:
+            if values[k] >= limit:
+                bits |= bit
+        return bits
+
+    def turned(self, bits: int) -> int:
+        """The bits after time has passed."""
+        for values, k, limit, bit in self.leaves:
+            if values[k] < limit:
+                bits &= ~bit
+        return self.risen(bits)
 
 
 class Waiting:
@@ -179,21 +139,23 @@ class Waiting:
 
     __slots__ = ("most", "since")
 
-    def __init__(self) -> None:
-        self.most = 0
-        self.since: dict[str, int] = {}
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.since: dict[int, int] = {}
 
-    def open(self, thread: str, minute: int) -> bool:
+    def open(self, thread: int, minute: int) -> bool:
         if thread in self.since or len(self.since) >= self.most:
             return False
         self.since[thread] = minute
         return True
 
-    def answered(self, thread: str) -> bool:
+    def answered(self, thread: int) -> bool:
         return self.since.pop(thread, None) is not None
 
-    def since_of(self, place: int) -> int | None:
-        return next(islice(self.since.values(), place, None), None)
+    def from_when(self, spec: WaitingSpec) -> float:
+        """The minute from which the condition holds as things stand; infinite when too few wait."""
+        since = next(islice(self.since.values(), spec.more_than, None), None)
+        return inf if since is None else since + spec.longer_than
 
     def number_since(self, minute: int) -> int:
         return sum(1 for each in self.since.values() if each <= minute)
@@ -212,26 +174,10 @@ class Alerts:
         found = [(since, min(known & names)) for known, since in self.firing.values() if not known.isdisjoint(names)]
         return min(found, default=None)
 
-
-@dataclass(slots=True, eq=False)
-class AlertAtom:
-    """A monitor's alert fires for so many minutes, or a source has been silent for so long."""
-
-    names: frozenset[str]
-    lasting: int
-    alerts: Alerts
-    on: bool = False
-
-    def turn(self, minute: int) -> None:
-        oldest = self.alerts.oldest(self.names)
-        self.on = oldest is not None and minute >= oldest[0] + self.lasting
-
-    def next_minute(self) -> float:
-        oldest = None if self.on else self.alerts.oldest(self.names)
-        return inf if oldest is None else oldest[0] + self.lasting
-
-
-Atom = CountAtom | ShareAtom | SingleAtom | WaitingAtom | AlertAtom
+    def from_when(self, spec: AlertSpec) -> float:
+        """The minute from which the condition holds as things stand; infinite when nothing of the kind fires."""
+        oldest = self.oldest(spec.names)
+        return inf if oldest is None else oldest[0] + spec.lasting
 
 
 def concerns(subject: Subject, heard: Observation) -> bool:
@@ -243,8 +189,3 @@ def concerns(subject: Subject, heard: Observation) -> bool:
             return heard.negative
         case Subject.COMPLAINTS:
             return heard.complaint
-
-
-def minutes(seconds: float) -> int:
-    """Whole minutes, at least one."""
-    return max(1, ceil(seconds / 60))

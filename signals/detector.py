@@ -1,39 +1,28 @@
 """Hears mentions and alerts in the order in which they count, and says when a threshold of the plan is crossed. Pure.
 
 A mention costs a comparison with the next number that would turn a condition; rules are decided only when one turns,
-and minute by minute while one holds. Nothing depends on when it is asked: `pass_time` as often
-as one likes between two things heard gives the same findings as never. One detector serves all brands; its memory is `state()`.
+and minute by minute while one holds. Nothing depends on when it is asked: `pass_time` as often as one likes between two
+things heard gives the same findings as never. One detector serves all brands; its memory is `state()`.
 """
 
-import logging
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from math import inf
 from typing import Any, Literal, assert_never
 
 from incidents.severity import Severity
 from signals.assess import Assessment
-from signals.atoms import (
-    AlertAtom,
-    Alerts,
-    CountAtom,
-    Counter,
-    ShareAtom,
-    SingleAtom,
-    Waiting,
-    WaitingAtom,
-    concerns,
-)
+from signals.atoms import LEAVE_AT, SINGLE_LASTS, Alerts, Counter, CountSpec, Key, ShareSpec, concerns
 from signals.conditions import Family, Subject
 from signals.observation import AlertHeard, Heard, NotHeard, Observation
 from signals.program import Program, RuleProgram
-from signals.reasons import reason
+from signals.reasons import Single, reason, span
 from signals.rules import Thresholds
 
 SHOWN_HOURS = 72
 """Of a picture."""
-
-log = logging.getLogger("tocsin.detector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +143,7 @@ class Detector:
     def picture_of(self, brand: str, subject: Subject = Subject.MENTIONS) -> Picture | None:
         """How a stream of a brand stands now, whatever the rules say; None for a brand never heard of."""
         known = self._brands.get(brand)
-        return None if known is None else known.picture("", known.counters[subject, frozenset()], 60, 0.0)
+        return None if known is None else known.picture("", CountSpec((subject, frozenset()), "sums", 60), 0.0)
 
     def standing(self, brand: str) -> tuple[str, ...]:
         """Names of the rules that hold now."""
@@ -178,49 +167,48 @@ class Detector:
 
 
 class _Brand:
-    """One brand's streams, conditions and rules."""
+    """One brand's streams, the bits of its conditions, and its rules."""
 
     __slots__ = (
-        "atoms",
+        "alerts",
+        "bits",
         "counters",
+        "decided",
         "episode",
         "hot",
         "last",
-        "measured",
         "minute",
         "name",
         "on",
         "program",
         "rules",
-        "shares",
-        "singles",
-        "timed",
-        "topical",
+        "singled",
+        "timed_from",
         "waiting",
     )
 
     def __init__(self, name: str, program: Program, alerts: Alerts) -> None:
         self.name = name
         self.program = program
+        self.alerts = alerts
         self.rules: list[RuleProgram] = [each for each in program.rules if each.rule.brand in (None, name)]
-        self.counters = program.counters()
-        self.waiting: dict[Subject, Waiting] = {}
-        self.atoms = program.atoms(self.counters, self.waiting, alerts)
-        self.topical = [each for each in self.counters.values() if each.topics]
-        self.measured = [each for each in self.counters.values() if any(atom.number is None for atom in each.atoms)]
-        """Those of which somebody asks what is usual."""
-        self.shares = {place: each for place, each in enumerate(self.atoms) if isinstance(each, ShareAtom)}
-        self.singles = [each for each in self.atoms if isinstance(each, SingleAtom)]
-        self.timed = [each for each in self.atoms if isinstance(each, WaitingAtom | AlertAtom)]
-        self.on = [False] * len(self.rules)
-        self.last = [-1] * len(self.rules)
+        self.counters: dict[Key, Counter] = {key: program.counter(key) for key in _STREAMS}
+        """The three streams, and those about topics while anything of the kind has been heard lately."""
+        self.waiting = program.queues()
+        self.singled: dict[int, Single] = {}
+        self.bits = 0
+        self.on = 0
+        """A bit a rule that holds."""
+        self.last = array("i", [-1] * len(self.rules))
         """The minute in which each rule last held; -1 for never."""
         self.hot = False
-        """A rule lacks only a share, which any mention may change."""
+        """Some rule hangs on a share alone, which any mention and any minute may change."""
+        self.decided = 0
+        """The bits by which the rules were last decided."""
+        self.timed_from = inf
+        """The minute at which time alone turns a condition about waiting or alerts on."""
         self.episode: _Episode | None = None
         self.minute = -1
-        for counter in self.counters.values():
-            counter.look_at_usual()
 
     # --- what is heard ---
 
@@ -229,54 +217,73 @@ class _Brand:
         if minute > self.minute:
             self.pass_time(minute, found)
         if heard.by_us:
-            self._answered(heard, found)
-            return
-        turned = self._count(heard)
-        for single in self.singles:
-            if single.matches(heard):
-                single.take(heard, self.minute)
-                turned = True
-        for subject, waiting in self.waiting.items():
-            if concerns(subject, heard) and waiting.open(heard.thread, self.minute):
-                turned = self._turn_timed() or turned
-        if turned or self.hot:
+            if any([waiting.answered(heard.thread) for waiting in self.waiting.values()]):
+                self._turn_timed()
+        else:
+            self._count(heard)
+            self._look_at_singles(heard)
+            if heard.complaint or heard.negative or Subject.MENTIONS in self.waiting:
+                self._let_wait(heard)
+        if self.bits != self.decided or self.hot:
             self._decide(found)
 
-    def _count(self, heard: Observation) -> bool:
+    def _count(self, heard: Observation) -> None:
         counters = self.counters
-        wanted = [counters[_ALL]]
+        self._add(counters[_ALL], heard)
         if heard.negative:
-            wanted.append(counters[_NEGATIVE])
+            self._add(counters[_NEGATIVE], heard)
         if heard.complaint:
-            wanted.append(counters[_COMPLAINTS])
+            self._add(counters[_COMPLAINTS], heard)
         if heard.topics:
-            wanted += [
-                each
-                for each in self.topical
-                if not each.topics.isdisjoint(heard.topics) and concerns(each.subject, heard)
-            ]
-        turned = False
-        for counter in wanted:
-            counter.advance(self.minute)
-            if counter.stream.add(heard.author, heard.count, heard.reach) and counter.limits and counter.reached():
-                counter.turn_on()
-                turned = True
-        return turned
+            topical = self.program.topical
+            for key in dict.fromkeys(key for topic in sorted(heard.topics) for key in topical.get(topic, ())):
+                if concerns(key[0], heard):
+                    self._add(self.counter(key), heard)
 
-    def _answered(self, heard: Observation, found: list[Finding]) -> None:
-        for waiting in self.waiting.values():
-            waiting.answered(heard.thread)
-        if self._turn_timed():
-            self._decide(found)
+    def _add(self, counter: Counter, heard: Observation) -> None:
+        if counter.stream.minute != self.minute:
+            counter.advance(self.minute, self.bits)
+        if counter.stream.add(heard.author, heard.count, heard.reach) and counter.limits:
+            bits = counter.risen(self.bits)
+            if bits != self.bits:
+                self.bits = bits
+                counter.set_limits(bits)
+
+    def counter(self, key: Key) -> Counter:
+        """The stream's counter; one about topics is made when something of the kind is heard."""
+        known = self.counters.get(key)
+        if known is None:
+            known = self.counters[key] = self.program.counter(key)
+            known.advance(self.minute, self.bits)
+        return known
+
+    def _look_at_singles(self, heard: Observation) -> None:
+        program = self.program
+        if not (heard.reach > program.loud or heard.topics or heard.verified or program.always_matched):
+            return
+        for bit, spec in program.singles:
+            if spec.matches(heard):
+                self.singled[bit] = Single(self.minute + SINGLE_LASTS, heard.who, heard.link, heard.reach)
+                self.bits |= bit
+
+    def _let_wait(self, heard: Observation) -> None:
+        opened = [
+            waiting.open(heard.thread, self.minute)
+            for subject, waiting in self.waiting.items()
+            if concerns(subject, heard)
+        ]
+        if any(opened):
+            self._turn_timed()
 
     def miss(self, heard: NotHeard, found: list[Finding]) -> None:
         self.pass_time(int(heard.at // 60), found)
         for counter in self.counters.values():
-            counter.advance(self.minute)
+            counter.advance(self.minute, self.bits)
             counter.stream.miss(int(heard.since // 3600), int(heard.at // 3600))
 
     def look_at_alerts(self, found: list[Finding]) -> None:
-        if self._turn_timed():
+        self._turn_timed()
+        if self.bits != self.decided:
             self._decide(found)
 
     # --- time ---
@@ -285,84 +292,133 @@ class _Brand:
         if self.minute < 0:
             self._begin(minute)
         while self.minute < minute:
-            self.minute = int(min(minute, max(self.next_minute(), self.minute + 1)))
+            self.minute = int(min(minute, self.next_minute()))
             self._turn(found)
 
     def _begin(self, minute: int) -> None:
         """From now on it is listened for: history begins for every stream of it."""
         self.minute = minute
         for counter in self.counters.values():
-            counter.advance(minute)
+            counter.advance(minute, self.bits)
+            counter.set_limits(self.bits)
+        self._turn_timed()
 
     def next_minute(self) -> float:
-        """The next minute in which something can turn by time alone: at once while a rule holds."""
-        if self.hot or any(self.on):
-            return self.minute + 1
-        upcoming = [each.next_minute() for each in self.timed]
-        if any(counter.stream.sums[-1] for counter in self.measured):
+        """The next minute in which something can turn by time alone: at once while a rule holds by a count."""
+        minute = self.minute
+        if self.hot or (self.on and any(counter.leaves for counter in self.counters.values())):
+            return minute + 1
+        upcoming = self.timed_from if self.timed_from > minute else inf
+        if any(self.counters[key].stream.sums[-1] for key in _STREAMS):
             # What is usual changes with the hour; the last minute before it decides by what was usual until then.
-            hour = (self.minute // 60 + 1) * 60
-            upcoming += [hour - 1, hour]
-        if self.episode is not None and not self.episode.calm_said:
-            upcoming.append(self.episode.last + self._minutes_of(self.program.thresholds.calm.total_seconds()))
-        return min((each for each in upcoming if each > self.minute), default=inf)
+            left = 59 - minute % 60
+            upcoming = min(upcoming, minute + (left or 1))
+        if self.on:
+            upcoming = min(upcoming, *(each.until for each in self.singled.values()), inf)
+        elif self.episode is not None and not self.episode.calm_said:
+            upcoming = min(upcoming, max(self.episode.last + _minutes(self.program.thresholds.calm), minute + 1))
+        return upcoming
 
     def _turn(self, found: list[Finding]) -> None:
-        turned = False
-        for counter in self.counters.values():
-            if counter.stream.sums[-1] or any(atom.on for atom in counter.atoms):
-                counter.advance(self.minute)
-                turned = counter.turn() or turned
-        for single in self.singles:
-            if single.on and self.minute >= single.until:
-                single.on = False
-                turned = True
-        turned = self._turn_timed() or turned
-        if turned or self.hot or any(self.on):
+        minute = self.minute
+        drained: list[Key] = []
+        for key, counter in self.counters.items():
+            stream = counter.stream
+            if stream.sums[-1] or counter.leaves:
+                counter.advance(minute, self.bits)
+                bits = counter.turned(self.bits)
+                if bits != self.bits:
+                    self.bits = bits
+                    counter.set_limits(bits)
+            elif key[1] and minute - stream.minute >= max(stream.windows[-1], 60):
+                drained.append(key)
+        for key in drained:
+            del self.counters[key]
+        for bit in [bit for bit, single in self.singled.items() if minute >= single.until]:
+            del self.singled[bit]
+            self.bits &= ~bit
+        if minute >= self.timed_from:
+            self._turn_timed()
+        if self.bits != self.decided or self.hot:
             self._decide(found)
-        self._calm_down(found)
+        if self.episode is not None and not self.episode.calm_said and not self.on:
+            self._calm_down(self.episode, found)
 
-    def _turn_timed(self) -> bool:
-        turned = False
-        for atom in self.timed:
-            before = atom.on
-            atom.turn(self.minute)
-            turned = turned or atom.on != before
-        return turned
+    def _turn_timed(self) -> None:
+        """Conditions about waiting and alerts: on from a minute that is known."""
+        self.timed_from = inf
+        conditions = [(bit, self.waiting[spec.subject].from_when(spec)) for bit, spec in self.program.waiting]
+        conditions += [(bit, self.alerts.from_when(spec)) for bit, spec in self.program.alerts]
+        for bit, since in conditions:
+            if self.minute >= since:
+                self.bits |= bit
+            else:
+                self.bits &= ~bit
+                self.timed_from = min(self.timed_from, since)
 
     # --- rules ---
 
+    def share(self, spec: ShareSpec) -> float:
+        """Percent."""
+        whole = self.counters[_ALL].value("sums", spec.window)
+        return 100.0 * self.counters[spec.part].value("sums", spec.window) / whole if whole else 0.0
+
     def _decide(self, found: list[Finding]) -> None:
-        started: list[int] = []
+        """The rules that ask for a bit that has turned, and those that hang on a share."""
+        all_shares = self.program.share_bits
+        turned = (self.bits ^ self.decided) | (all_shares if self.hot else 0)
+        bits = self.bits & ~all_shares
         self.hot = False
+        started: list[int] = []
         for place, program in enumerate(self.rules):
-            for share in program.shares:
-                self.shares[share].lean(self.on[place])
-            holds = program.holds(self.atoms)
-            if holds:
-                if not self.on[place]:
-                    started.append(place)
-                self.last[place] = self.minute
-            elif program.shares and program.holds(self.atoms, but_for_shares=True):
+            if not program.asked & turned:
+                self.hot = self.hot or (bool(program.shares) and program.holds(bits | all_shares))
+                continue
+            was = self.on >> place & 1
+            holds = program.holds(bits | all_shares)
+            if holds and program.shares:
                 self.hot = True
-            self.on[place] = holds
+                holds = program.holds(bits | self._shares(program, bool(was)))
+            if holds and not was:
+                started.append(place)
+                self.on |= 1 << place
+            elif was and not holds:
+                self._end(place)
+        self.bits = self.decided = bits | (self.bits & all_shares)
         if started:
             self._assess(started, found)
-        elif self.episode is not None and any(self.on):
-            self.episode.last = self.minute
+
+    def _end(self, place: int) -> None:
+        """A rule held until the minute before."""
+        self.on &= ~(1 << place)
+        self.last[place] = max(self.last[place], self.minute - 1)
+        if self.episode is not None and not self.on:
+            self.episode.last = max(self.episode.last, self.minute - 1)
+
+    def _shares(self, program: RuleProgram, holds: bool) -> int:
+        """The bits of a rule's shares. They remember nothing: a share changes with every mention, so whoever looks more
+        often must not see more; the rule's own holding is the hysteresis."""
+        bits = 0
+        for bit, spec in program.shares:
+            percent, value = float(spec.percent), self.share(spec)
+            if value >= percent * LEAVE_AT if holds else value > percent:
+                bits |= bit
+        self.bits = self.bits & ~sum(bit for bit, _ in program.shares) | bits
+        return bits
 
     def _assess(self, started: list[int], found: list[Finding]) -> None:
         thresholds = self.program.thresholds
-        join = self._minutes_of(thresholds.join.total_seconds())
         episode = self.episode
-        fresh = episode is None or self.minute - episode.last > join
+        goes_on = bool(self.on & ~sum(1 << place for place in started))
+        fresh = episode is None or not (goes_on or self.minute - episode.last <= _minutes(thresholds.join))
         severity, agreed = self._severity()
         names = {self.rules[place].rule.name for place in started}
+        for place in started:
+            self.last[place] = self.minute
         if episode is None or fresh:
-            worst = min((self.rules[each] for each in started), key=lambda each: each.rule.severity.rank)
-            episode = self.episode = _Episode(
-                self.minute, severity, worst.rule.situation or thresholds.situation, self.minute, set()
-            )
+            worst = min((self.rules[each].rule for each in started), key=lambda each: each.severity.rank)
+            situation = worst.situation or thresholds.situation
+            episode = self.episode = _Episode(self.minute, severity, situation, self.minute, set())
         rises = fresh or severity.is_worse_than(episode.severity)
         news = names - episode.rules
         episode.rules |= names
@@ -377,23 +433,23 @@ class _Brand:
         """The highest of the rules that hold, one level up when rules of two families have held lately; and those."""
         worst = min((each.rule.severity for each in self._holding()), key=lambda each: each.rank)
         within = self.program.thresholds.raise_within
-        if within is None:
+        if within is None or worst is Severity.SEV1:
             return worst, ()
-        since = self.minute - self._minutes_of(within.total_seconds())
+        since = max(self.minute - _minutes(within), 0)
         families = {
-            program.rule.family for program, last in zip(self.rules, self.last, strict=True) if last >= max(since, 0)
+            each.rule.family
+            for place, each in enumerate(self.rules)
+            if self.on >> place & 1 or self.last[place] >= since
         }
-        if len(families) < 2 or worst is Severity.SEV1:
-            return worst, ()
-        return worst.one_up, tuple(sorted(families))
+        return (worst, ()) if len(families) < 2 else (worst.one_up, tuple(sorted(families)))
 
     def _finding(
         self, kind: Literal["raises", "joins"], episode: _Episode, started: list[int], agreed: tuple[Family, ...]
     ) -> Finding:
         holding = self._holding()
-        because = [reason(each, self.atoms, self.minute) for each in holding]
+        because = [reason(each, self.program.specs, self) for each in holding]
         if agreed:
-            because.append(f"{' and '.join(agreed)} agree, which raises it one level to {episode.severity}")
+            because.append(f"{' and '.join(agreed)} agree, which raises it one level to {episode.severity}.")
         return Finding(
             kind,
             self.name,
@@ -406,62 +462,48 @@ class _Brand:
             any(each.rule.ignores_quiet_hours for each in holding),
         )
 
-    def _calm_down(self, found: list[Finding]) -> None:
-        episode = self.episode
-        if episode is None or episode.calm_said or any(self.on):
-            return
-        quiet = self._minutes_of(self.program.thresholds.calm.total_seconds())
+    def _calm_down(self, episode: _Episode, found: list[Finding]) -> None:
+        quiet = _minutes(self.program.thresholds.calm)
         if self.minute - episode.last < quiet:
             return
         episode.calm_said = True
-        because = (f"every rule has been quiet for {quiet // 60} hours; a person may step down",)
-        found.append(
-            Finding(
-                "calm",
-                self.name,
-                self._episode_id(episode),
-                self.minute * 60.0,
-                Assessment(episode.situation, episode.severity, because),
-            )
-        )
+        because = (f"Every rule has been quiet for {span(quiet, one='1 hour')}; a person may step down.",)
+        assessment = Assessment(episode.situation, episode.severity, because)
+        found.append(Finding("calm", self.name, self._episode_id(episode), self.minute * 60.0, assessment))
 
     def _episode_id(self, episode: _Episode) -> str:
         return f"{self.name}@{episode.began}"
 
     def _holding(self) -> list[RuleProgram]:
-        return [program for program, on in zip(self.rules, self.on, strict=True) if on]
+        return [program for place, program in enumerate(self.rules) if self.on >> place & 1]
 
     def holding(self) -> list[str]:
         return [each.rule.name for each in self._holding()]
 
-    @staticmethod
-    def _minutes_of(seconds: float) -> int:
-        return int(seconds // 60)
-
     # --- pictures ---
 
     def _picture_of(self, program: RuleProgram) -> Picture | None:
-        """Of the first count on a stream with a history."""
-        for term in program.terms():
-            for place in term[0] if term else ():
-                atom = self.atoms[place]
-                if isinstance(atom, CountAtom) and atom.measure == "sums" and not atom.counter.topics:
-                    return self.picture(program.rule.name, atom.counter, atom.window, atom.trip)
+        """Of the rule's first count on a stream with a history."""
+        specs = self.program.specs
+        for bits in (term[0] for term in program.terms()):
+            for place, spec in enumerate(specs):
+                if bits >> place & 1 and isinstance(spec, CountSpec) and spec.measure == "sums" and not spec.key[1]:
+                    return self.picture(program.rule.name, spec, self.counters[spec.key].trip(spec))
         return None
 
-    def picture(self, rule: str, counter: Counter, window: int, limit: float) -> Picture:
-        stream = counter.stream
-        stream_usual = stream.usual(window)
+    def picture(self, rule: str, spec: CountSpec, limit: float) -> Picture:
+        counter = self.counters[spec.key]
+        usual = counter.stream.usual(spec.window)
         return Picture(
             rule,
-            counter.subject,
-            window,
-            stream.sums[stream.windows.index(window)],
+            spec.key[0],
+            spec.window,
+            counter.value("sums", spec.window),
             limit,
-            None if stream_usual is None else stream_usual.mean,
-            None if stream_usual is None else stream_usual.spread,
-            tuple(stream.hourly(SHOWN_HOURS)),
-            stream.minute // 60 * 60,
+            None if usual is None else usual.mean,
+            None if usual is None else usual.spread,
+            tuple(counter.stream.hourly(SHOWN_HOURS)),
+            counter.stream.minute // 60 * 60,
         )
 
     # --- memory ---
@@ -470,47 +512,59 @@ class _Brand:
         episode = self.episode
         return {
             "minute": self.minute,
-            "hot": self.hot,
-            "streams": [counter.stream.state() for counter in self.counters.values()],
-            "atoms": [
-                [each.on, each.until, each.who, each.link, each.reach] if isinstance(each, SingleAtom) else [each.on]
-                for each in self.atoms
+            "bits": str(self.bits),
+            "streams": [
+                [str(key[0]), sorted(key[1]), counter.stream.state()] for key, counter in self.counters.items()
             ],
-            "rules": {
-                each.rule.name: [on, last] for each, on, last in zip(self.rules, self.on, self.last, strict=True)
-            },
-            "waiting": {str(subject): waiting.since for subject, waiting in self.waiting.items()},
+            "singled": [[str(bit), each.until, each.who, each.link, each.reach] for bit, each in self.singled.items()],
+            "rules": [
+                [each.rule.name, self.on >> place & 1, self.last[place]] for place, each in enumerate(self.rules)
+            ],
+            "decided": str(self.decided),
+            "hot": self.hot,
+            "waiting": {str(subject): [*waiting.since.items()] for subject, waiting in self.waiting.items()},
+            "timed_from": None if self.timed_from == inf else self.timed_from,
             "episode": None
             if episode is None
-            else [
-                episode.began,
-                str(episode.severity),
-                episode.situation,
-                episode.last,
-                sorted(episode.rules),
-                episode.calm_said,
-            ],
+            else {
+                "began": episode.began,
+                "severity": str(episode.severity),
+                "situation": episode.situation,
+                "last": episode.last,
+                "rules": sorted(episode.rules),
+                "calm_said": episode.calm_said,
+            },
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.minute, self.hot = state["minute"], state["hot"]
-        for counter, stored in zip(self.counters.values(), state["streams"], strict=True):
+        self.minute, self.bits = state["minute"], int(state["bits"])
+        for subject, topics, stored in state["streams"]:
+            key = (Subject(subject), frozenset[str](topics))
+            counter = self.counters.setdefault(key, self.program.counter(key))
             counter.stream.restore(stored)
-        for atom, (on, *single) in zip(self.atoms, state["atoms"], strict=True):
-            atom.on = on
-            if isinstance(atom, SingleAtom):
-                atom.until, atom.who, atom.link, atom.reach = single
-        for counter in self.counters.values():
-            counter.look_at_usual()
-        for place, program in enumerate(self.rules):
-            self.on[place], self.last[place] = state["rules"][program.rule.name]
+            counter.set_limits(self.bits)
+        self.singled = {int(bit): Single(*single) for bit, *single in state["singled"]}
+        self.decided, self.hot = int(state["decided"]), state["hot"]
+        for place, (name, on, last) in enumerate(state["rules"]):
+            if self.rules[place].rule.name != name:
+                raise ValueError("this is the memory of other rules")
+            self.on |= on << place
+            self.last[place] = last
         for subject, since in state["waiting"].items():
-            self.waiting[Subject(subject)].since = since
-        if state["episode"] is not None:
-            began, severity, situation, last, rules, calm = state["episode"]
-            self.episode = _Episode(began, Severity(severity), situation, last, set(rules), calm)
+            self.waiting[Subject(subject)].since = dict(since)
+        self.timed_from = inf if state["timed_from"] is None else state["timed_from"]
+        episode = state["episode"]
+        if episode is not None:
+            self.episode = _Episode(
+                **{**episode, "severity": Severity(episode["severity"]), "rules": set(episode["rules"])}
+            )
+
+
+def _minutes(length: timedelta) -> int:
+    return int(length.total_seconds() // 60)
 
 
 _ALL = (Subject.MENTIONS, frozenset[str]())
 _NEGATIVE = (Subject.NEGATIVE, frozenset[str]())
 _COMPLAINTS = (Subject.COMPLAINTS, frozenset[str]())
+_STREAMS = (_ALL, _NEGATIVE, _COMPLAINTS)

@@ -24,8 +24,8 @@ class Observation:
     topics: frozenset[str] = frozenset()
     reach: int = 0
     verified: bool = False
-    thread: str = ""
-    """Names the conversation among the brand's."""
+    thread: int = 0
+    """64 bits that stand for the conversation."""
     by_us: bool = False
     """Our own answer: it ends the waiting of its thread and is counted nowhere."""
     who: str = ""
@@ -65,22 +65,22 @@ def observation(tagged: Tagged, counted_at: datetime | float) -> Observation:
         brand=tagged.brand,
         at=counted_at.timestamp() if isinstance(counted_at, datetime) else counted_at,
         id=f"{mention.source}:{mention.id}",
-        author=author_number(author),
+        author=number_of(author),
         count=mention.count,
         negative=tagged.tone == "negative",
         complaint=tagged.complaint,
         topics=tagged.topics,
         reach=max(mention.reach or 0, 0),
         verified=bool(mention.verified),
-        thread=f"{mention.source}:{mention.thread or mention.id}",
+        thread=number_of(f"{mention.source}\x00{mention.thread or mention.id}"),
         by_us=tagged.by_us or mention.by_us,
         who=mention.author_name or mention.author or "somebody",
         link=mention.link,
     )
 
 
-def author_number(author: str) -> int:
-    """The same 64 bits for the same author after every restart, not to be chosen by an author; 0 for nobody."""
-    if not author:
+def number_of(name: str) -> int:
+    """The same 64 bits for the same name after every restart, not to be chosen by its owner; 0 for no name."""
+    if not name:
         return 0
-    return int.from_bytes(blake2b(author.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") or 1
+    return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") or 1

@@ -1,26 +1,15 @@
 """Rules made ready: which streams a brand needs, which conditions on them, and how they make up each rule. Pure.
 
-Made once for all brands; a brand has only the numbers (`Atom`s, in the order of `Program.specs`).
+Made once for all brands. A condition is a bit: the same condition in two rules is the same bit.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
-from typing import assert_never
+from math import inf
 
-from signals.atoms import (
-    AlertAtom,
-    Alerts,
-    Atom,
-    CountAtom,
-    Counter,
-    Measure,
-    ShareAtom,
-    SingleAtom,
-    Waiting,
-    WaitingAtom,
-)
+from signals.atoms import AlertSpec, Counter, CountSpec, Key, ShareSpec, SingleSpec, Spec, Waiting, WaitingSpec
 from signals.conditions import (
     AboveUsual,
     AtLeast,
@@ -37,51 +26,9 @@ from signals.conditions import Waiting as WaitingCondition
 from signals.rules import Rule, Thresholds
 from signals.streams import HOUR, Stream
 
-Key = tuple[Subject, frozenset[str]]
-Option = tuple[int, ...]
-"""Conditions of which all have to hold, by their place."""
-Term = tuple[Option, ...]
-"""Options of which one is enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class CountSpec:
-    key: Key
-    measure: Measure
-    window: int
-    number: int | None = None
-    spreads: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ShareSpec:
-    part: Key
-    window: int
-    percent: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class SingleSpec:
-    subject: Subject
-    followers: int | None
-    verified: bool
-    topics: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingSpec:
-    subject: Subject
-    more_than: int
-    longer_than: int
-
-
-@dataclass(frozen=True, slots=True)
-class AlertSpec:
-    names: frozenset[str]
-    lasting: int
-
-
-Spec = CountSpec | ShareSpec | SingleSpec | WaitingSpec | AlertSpec
+Term = tuple[int, ...]
+"""Sets of bits of which one is enough: all of a set have to be on."""
+ANY_SOURCE = "source:*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,53 +37,107 @@ class RuleProgram:
     alternatives: tuple[tuple[Term, ...], ...]
     """One of them has to hold: `when` with its `and`s, or an `or`."""
     only_if: tuple[Term, ...]
-    shares: tuple[int, ...]
-    """Places of those among its conditions that are shares."""
+    shares: tuple[tuple[int, ShareSpec], ...] = ()
+    """Bit and share of each among its conditions."""
+    needed: int = 0
+    """Bits without which it cannot hold."""
+    asked: int = 0
+    """Every bit that it asks for."""
 
-    def holds(self, atoms: Sequence[Atom], *, but_for_shares: bool = False) -> bool:
-        left_out = self.shares if but_for_shares else ()
-
-        def on(term: Term) -> bool:
-            return any(all(atoms[each].on or each in left_out for each in option) for option in term)
-
-        return any(all(map(on, terms)) for terms in self.alternatives) and all(map(on, self.only_if))
+    def holds(self, bits: int) -> bool:
+        if bits & self.needed != self.needed:
+            return False
+        return _all(self.only_if, bits) and any(_all(terms, bits) for terms in self.alternatives)
 
     def terms(self) -> list[Term]:
         return [*(term for terms in self.alternatives for term in terms), *self.only_if]
+
+
+def _all(terms: Sequence[Term], bits: int) -> bool:
+    for term in terms:
+        for wanted in term:
+            if bits & wanted == wanted:
+                break
+        else:
+            return False
+    return True
 
 
 @dataclass(slots=True)
 class Program:
     thresholds: Thresholds
     specs: list[Spec] = field(default_factory=list)
+    """A condition's bit is `1 << place`."""
     rules: list[RuleProgram] = field(default_factory=list)
     windows: dict[Key, set[int]] = field(default_factory=dict)
     """The windows of each stream. The three streams of a brand are always there."""
-    reaching: set[Key] = field(default_factory=set)
+    counts: dict[Key, list[tuple[int, CountSpec]]] = field(default_factory=lambda: defaultdict(list))
+    singles: list[tuple[int, SingleSpec]] = field(default_factory=list)
+    waiting: list[tuple[int, WaitingSpec]] = field(default_factory=list)
+    alerts: list[tuple[int, AlertSpec]] = field(default_factory=list)
+    topical: dict[str, list[Key]] = field(default_factory=lambda: defaultdict(list))
+    """The streams that a topic counts on."""
+    loud: float = inf
+    """Followers above which a single mention may matter."""
+    always_matched: bool = False
+    """Some rule wants to see every single mention, whoever wrote it."""
+    share_bits: int = 0
 
     def __post_init__(self) -> None:
         for subject in Subject:
             self.windows[subject, frozenset()] = {HOUR}
         for rule in self.thresholds.rules:
             self.rules.append(self._rule(rule))
+        for place, spec in enumerate(self.specs):
+            self._file(1 << place, spec)
+
+    def _file(self, bit: int, spec: Spec) -> None:
+        match spec:
+            case CountSpec(key):
+                self.counts[key].append((bit, spec))
+                for topic in key[1]:
+                    if key not in self.topical[topic]:
+                        self.topical[topic].append(key)
+            case ShareSpec():
+                self.share_bits |= bit
+            case SingleSpec(_, followers, verified, topics):
+                self.singles.append((bit, spec))
+                if followers is not None:
+                    self.loud = min(self.loud, followers)
+                elif not verified and not topics:
+                    self.always_matched = True
+            case WaitingSpec():
+                self.waiting.append((bit, spec))
+            case AlertSpec():
+                self.alerts.append((bit, spec))
 
     # --- from conditions ---
 
     def _rule(self, rule: Rule) -> RuleProgram:
         counted = _counted((*rule.when, *rule.otherwise))
         when = tuple(self._term(each, counted) for each in rule.when)
-        others = [(self._term(each, counted),) for each in rule.otherwise]
+        others = tuple((self._term(each, counted),) for each in rule.otherwise)
         only_if = tuple(self._term(each, counted) for each in rule.only_if)
-        alternatives = ((when,) if when else ()) + tuple(others)
-        program = RuleProgram(rule, alternatives, only_if, ())
-        places = {each for term in program.terms() for option in term for each in option}
-        shares = tuple(sorted(each for each in places if isinstance(self.specs[each], ShareSpec)))
-        return RuleProgram(rule, alternatives, only_if, shares)
+        alternatives = ((when,) if when else ()) + others
+        certain = [*only_if, *(alternatives[0] if len(alternatives) == 1 else ())]
+        needed = 0
+        for term in certain:
+            needed |= term[0] if len(term) == 1 else 0
+        places = 0
+        for term in (*(term for terms in alternatives for term in terms), *only_if):
+            for bits in term:
+                places |= bits
+        shares = tuple(
+            (1 << place, spec)
+            for place, spec in enumerate(self.specs)
+            if isinstance(spec, ShareSpec) and places >> place & 1
+        )
+        return RuleProgram(rule, alternatives, only_if, shares, needed, places)
 
     def _term(self, condition: Condition, counted: tuple[Key, int] | None) -> Term:
         if isinstance(condition, AtLeast):
             return self._at_least(condition)
-        return ((self._place(self._spec(condition, counted)),),)
+        return (self._bit(self._spec(condition, counted)),)
 
     def _spec(self, condition: Condition, counted: tuple[Key, int] | None) -> Spec:
         match condition:
@@ -157,7 +158,7 @@ class Program:
             case Firing(names, lasting):
                 return AlertSpec(frozenset(each.lower() for each in names), _minutes(lasting))
             case Silent(source, lasting):
-                return AlertSpec(frozenset({f"source:{source or '*'}"}), _minutes(lasting))
+                return AlertSpec(frozenset({f"source:{source}" if source else ANY_SOURCE}), _minutes(lasting))
         raise TypeError(f"no such condition: {condition!r}")
 
     def _at_least(self, condition: AtLeast) -> Term:
@@ -166,61 +167,44 @@ class Program:
         else:
             groups = [frozenset(condition.topics)]
         window = _minutes(condition.window)
-        options: list[Option] = []
+        options: list[int] = []
         for topics in groups:
             key = (condition.subject, topics)
-            places = [self._place(CountSpec(key, "sums", window, condition.number))]
+            bits = self._bit(CountSpec(key, "sums", window, condition.number))
             if condition.people:
-                places.append(self._place(CountSpec(key, "people", window, condition.people)))
-            options.append(tuple(places))
+                bits |= self._bit(CountSpec(key, "people", window, condition.people))
+            options.append(bits)
         return tuple(options)
 
-    def _place(self, spec: Spec) -> int:
-        """Rules that ask the same share one condition."""
-        if isinstance(spec, CountSpec):
-            self.windows.setdefault(spec.key, set()).add(spec.window)
-            if spec.measure == "reach":
-                self.reaching.add(spec.key)
-        if isinstance(spec, ShareSpec):
-            for key in ((Subject.MENTIONS, frozenset[str]()), spec.part):
-                self.windows.setdefault(key, set()).add(spec.window)
+    def _bit(self, spec: Spec) -> int:
+        match spec:
+            case CountSpec(key, _, window):
+                self.windows.setdefault(key, set()).add(window)
+            case ShareSpec(part, window):
+                for key in ((Subject.MENTIONS, frozenset[str]()), part):
+                    self.windows.setdefault(key, set()).add(window)
+            case _:
+                pass
         if spec not in self.specs:
             self.specs.append(spec)
-        return self.specs.index(spec)
+        return 1 << self.specs.index(spec)
 
     # --- for a brand ---
 
-    def counters(self) -> dict[Key, Counter]:
-        usual, guard = self.thresholds.usual_days * 24, int(self.thresholds.leave_out.total_seconds() // 3600)
-        return {
-            key: Counter(*key, Stream(sorted(windows), 0 if key[1] else usual, guard, reach=key in self.reaching))
-            for key, windows in self.windows.items()
-        }
+    def counter(self, key: Key) -> Counter:
+        thresholds = self.thresholds
+        usual = 0 if key[1] else thresholds.usual_days * 24
+        guard = int(thresholds.leave_out.total_seconds() // 3600)
+        reaching = any(spec.measure == "reach" for _, spec in self.counts[key])
+        stream = Stream(sorted(self.windows[key]), usual, guard, reach=reaching)
+        return Counter(key, stream, self.counts[key])
 
-    def atoms(self, counters: dict[Key, Counter], waiting: dict[Subject, Waiting], alerts: Alerts) -> list[Atom]:
-        return [self._atom(spec, counters, waiting, alerts) for spec in self.specs]
-
-    def _atom(self, spec: Spec, counters: dict[Key, Counter], waiting: dict[Subject, Waiting], alerts: Alerts) -> Atom:
-        match spec:
-            case CountSpec(key, measure, window, number, spreads):
-                counter = counters[key]
-                atom = CountAtom(counter, measure, window, counter.stream.windows.index(window), number, spreads)
-                counter.atoms.append(atom)
-                return atom
-            case ShareSpec(part, window, percent):
-                of, all_of = counters[part], counters[Subject.MENTIONS, frozenset()]
-                places = (of.stream.windows.index(window), all_of.stream.windows.index(window))
-                return ShareAtom(of, all_of, window, *places, percent)
-            case SingleSpec(subject, followers, verified, topics):
-                return SingleAtom(subject, followers, verified, topics)
-            case WaitingSpec(subject, more_than, longer_than):
-                queue = waiting.setdefault(subject, Waiting())
-                queue.most = max(queue.most, 4 * more_than + 1)
-                return WaitingAtom(subject, more_than, longer_than, queue)
-            case AlertSpec(names, lasting):
-                return AlertAtom(names, lasting, alerts)
-            case _:
-                assert_never(spec)
+    def queues(self) -> dict[Subject, Waiting]:
+        """Who waits, for each subject that a rule asks about."""
+        most: dict[Subject, int] = {}
+        for _, spec in self.waiting:
+            most[spec.subject] = max(most.get(spec.subject, 0), 2 * spec.more_than + 50)
+        return {subject: Waiting(number) for subject, number in most.items()}
 
 
 def _counted(conditions: Sequence[Condition]) -> tuple[Key, int] | None:

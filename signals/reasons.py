@@ -1,72 +1,98 @@
 """Why a rule holds, in one sentence with its numbers. Pure."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from signals.atoms import AlertAtom, Atom, CountAtom, ShareAtom, SingleAtom, WaitingAtom
+from signals.atoms import Alerts, AlertSpec, Counter, CountSpec, Key, ShareSpec, SingleSpec, Spec, Waiting, WaitingSpec
 from signals.conditions import Subject
 from signals.program import RuleProgram
 
 _ONE = {Subject.MENTIONS: "mention", Subject.NEGATIVE: "negative mention", Subject.COMPLAINTS: "complaint"}
 
 
-def reason(program: RuleProgram, atoms: Sequence[Atom], minute: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Single:
+    """The mention that alone was enough: until which minute it counts, and whose it is."""
+
+    until: int
+    who: str
+    link: str
+    reach: int
+
+
+class Standing(Protocol):
+    """What a sentence needs to know of a brand."""
+
+    bits: int
+    minute: int
+    waiting: dict[Subject, Waiting]
+    alerts: Alerts
+    singled: dict[int, Single]
+
+    def counter(self, key: Key) -> Counter: ...
+
+    def share(self, spec: ShareSpec) -> float: ...
+
+
+def reason(program: RuleProgram, specs: list[Spec], brand: Standing) -> str:
     """`Anger is spreading: 412 negative mentions in the last hour; usual 38 ± 12; 31 spreads above; 11x.`"""
     said: list[str] = []
     for term in program.terms():
-        option = next((each for each in term if all(atoms[place].on for place in each)), ())
-        for place in option:
-            said.append(_condition(atoms[place], minute))
+        bits = next((each for each in term if brand.bits & each == each), 0)
+        said += [_condition(1 << place, spec, brand) for place, spec in enumerate(specs) if bits >> place & 1]
     return f"{program.rule.name}: {'; '.join(dict.fromkeys(said))}."
 
 
-def _condition(atom: Atom, minute: int) -> str:
-    match atom:
-        case CountAtom():
-            return _count(atom)
-        case ShareAtom():
-            part = str(atom.part.subject).removesuffix(" mentions")
-            return f"{atom.value:.0f} % {part} in the last {span(atom.window)} (above {atom.percent:f} %)"
-        case SingleAtom():
-            about = f" about {', '.join(sorted(atom.topics))}" if atom.topics else ""
-            by = f" by {atom.who}" + (f" with {atom.reach} followers" if atom.followers is not None else "")
-            verified = ", a verified account" if atom.verified else ""
-            return f"a {_ONE[atom.subject]}{about}{by}{verified}" + (f" ({atom.link})" if atom.link else "")
-        case WaitingAtom():
-            waiting = f"{atom.number(minute)} {atom.subject} unanswered for longer than {span(atom.longer_than)}"
-            return f"{waiting} (more than {atom.more_than})"
-        case AlertAtom():
-            oldest = atom.alerts.oldest(atom.names)
-            since, name = oldest or (minute, min(atom.names))
+def _condition(bit: int, spec: Spec, brand: Standing) -> str:
+    match spec:
+        case CountSpec():
+            return _count(spec, brand.counter(spec.key))
+        case ShareSpec():
+            part = str(spec.part[0]).removesuffix(" mentions")
+            return f"{brand.share(spec):.0f} % {part} in the last {span(spec.window)} (above {spec.percent:f} %)"
+        case SingleSpec():
+            return _single(spec, brand.singled[bit])
+        case WaitingSpec(subject, more_than, longer_than):
+            number = brand.waiting[subject].number_since(brand.minute - longer_than)
+            return f"{number} {subject} unanswered for longer than {span(longer_than)} (more than {more_than})"
+        case AlertSpec(names):
+            since, name = brand.alerts.oldest(names) or (brand.minute, min(names))
+            lasting = span(max(brand.minute - since, 1), one="1 hour")
             if name.startswith("source:"):
-                return f"{_source(name)} has been silent for {span(max(minute - since, 1))}"
-            return f"monitoring alert {name} has been firing for {span(max(minute - since, 1))}"
+                source = name.removeprefix("source:")
+                return f"{'a source' if source == '*' else f'source {source}'} has been silent for {lasting}"
+            return f"monitoring alert {name} has been firing for {lasting}"
 
 
-def _source(name: str) -> str:
-    source = name.removeprefix("source:")
-    return "a source" if source == "*" else f"source {source}"
+def _single(spec: SingleSpec, single: Single) -> str:
+    about = f" about {', '.join(sorted(spec.topics))}" if spec.topics else ""
+    followers = f" with {single.reach} followers" if spec.followers is not None else ""
+    verified = ", a verified account" if spec.verified else ""
+    link = f" ({single.link})" if single.link else ""
+    return f"a {_ONE[spec.subject]}{about} by {single.who}{followers}{verified}{link}"
 
 
-def _count(atom: CountAtom) -> str:
-    what = str(atom.counter.subject)
-    about = f" about {', '.join(sorted(atom.counter.topics))}" if atom.counter.topics else ""
-    when = f"in the last {span(atom.window)}"
-    if atom.measure == "people":
-        return f"from {atom.value} people (at least {atom.number})"
-    if atom.measure == "reach":
-        return f"reach of {what} {when} is {atom.value} (above {(atom.number or 1) - 1})"
-    usual = atom.usual()
-    if atom.number is not None or usual is None:
-        return f"{atom.value} {what}{about} {when} (at least {atom.number})"
-    times = f"; {atom.value / usual.mean:.1f}x" if usual.mean > 0 else ""
-    spreads = f"{usual.above(atom.value):.1f} spreads above"
-    return f"{atom.value} {what} {when}; usual {usual.mean:.0f} ± {usual.spread:.0f}; {spreads}{times}"
+def _count(spec: CountSpec, counter: Counter) -> str:
+    subject, topics = spec.key
+    what = str(subject) + (f" about {', '.join(sorted(topics))}" if topics else "")
+    when = f"in the last {span(spec.window)}"
+    value = counter.value(spec.measure, spec.window)
+    if spec.measure == "people":
+        return f"from {value} people (at least {spec.number})"
+    if spec.measure == "reach":
+        return f"reach of {what} {when} is {value} (above {(spec.number or 1) - 1})"
+    usual = counter.stream.usual(spec.window)
+    if spec.number is not None or usual is None:
+        return f"{value} {what} {when} (at least {spec.number})"
+    times = f"; {value / usual.mean:.1f}x" if usual.mean > 0 else ""
+    above = f"{usual.above(value):.1f} spreads above"
+    return f"{value} {what} {when}; usual {usual.mean:.0f} ± {usual.spread:.0f}; {above}{times}"
 
 
-def span(minutes: int) -> str:
-    """`15 minutes`, `hour` (for exactly one), `2 hours`."""
+def span(minutes: int, one: str = "hour") -> str:
+    """`15 minutes`, `hour` (`one`, for exactly one), `2 hours`."""
     if minutes == 60:
-        return "hour"
+        return one
     if minutes % 60 == 0:
         return f"{minutes // 60} hours"
     return "minute" if minutes == 1 else f"{minutes} minutes"

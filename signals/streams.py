@@ -120,10 +120,12 @@ class Stream:
         for each in range(self.minute + 1, minute + 1):
             for k, window in enumerate(self.windows):
                 place = (each - window) % length
-                self.sums[k] -= ring[place]
-                self.people[k] -= people[place]
-                if reach is not None:
-                    self.reach[k] -= reach[place]
+                gone_now = ring[place]
+                if gone_now:
+                    self.sums[k] -= gone_now
+                    self.people[k] -= people[place]
+                    if reach is not None:
+                        self.reach[k] -= reach[place]
             place = each % length
             ring[place] = people[place] = 0
             if reach is not None:
