@@ -48,11 +48,11 @@ def threshold_findings(plan: Plan) -> Iterator[Finding]:
     yield from _situations(file, plan)
     names = [(_rule(index, "name"), rule.name.lower()) for index, rule in enumerate(file.rules)]
     yield from repeated(names, "Another rule has this name too.")
+    thresholds = compiled(file)
     for sentence in sentences(file):
         yield from _names(sentence, file, plan)
-        yield from _never(sentence, read(sentence.text).condition, file)
-    rules = compiled(file).rules
-    for index, rule in enumerate(rules):
+        yield from _never(sentence, read(sentence.text).condition, thresholds)
+    for index, rule in enumerate(thresholds.rules):
         yield from _people(index, rule)
         yield from _brand(index, rule, plan)
 
@@ -171,7 +171,7 @@ def _own_word(path: ModelPath, named: Named, file: ThresholdsFile) -> Iterator[F
         yield Finding(path, sentence, Weight.WARNING, named.offset)
 
 
-def _never(sentence: SentenceAt, condition: Condition, file: ThresholdsFile) -> Iterator[Finding]:
+def _never(sentence: SentenceAt, condition: Condition, thresholds: Thresholds) -> Iterator[Finding]:
     """Conditions that nothing could ever meet."""
     path = _rule(sentence.rule, *sentence.path)
     match condition:
@@ -181,7 +181,7 @@ def _never(sentence: SentenceAt, condition: Condition, file: ThresholdsFile) -> 
             yield Finding(path, "This can never hold: there are not so many people.")
         case Reach(above=above) if above >= EVERYBODY:
             yield Finding(path, "This can never hold: there are not so many people.")
-        case AtLeast(same_topic=True) if not compiled(file).topics:
+        case AtLeast(same_topic=True) if not thresholds.topics:
             yield Finding(path, "This can never hold: there are no 'topics'.")
         case FromPeople() if sentence.path[0] != "only if":
             yield Finding(path, "'from at least ...' alone counts nothing; it belongs under 'only if'.")

@@ -34,6 +34,8 @@ from signals.rules import Rule, Thresholds
 
 LONGEST_USUAL = timedelta(days=56)
 LONGEST_GUARD = timedelta(days=7)
+RULES_LIMIT = 200
+"""Nobody can judge more, and every one is decided for every brand."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,30}$")]
@@ -138,7 +140,7 @@ class ThresholdsFile(_Blank):
     """Each topic's words, in every language you listen in; `poison*` stands for all words that begin so."""
     situation: SituationCode = "VIRAL_COMPLAINT"
     """Of a rule that names none: a situation of plan.yaml."""
-    rules: Annotated[tuple[RuleText, ...], Field(min_length=1)]
+    rules: Annotated[tuple[RuleText, ...], Field(min_length=1, max_length=RULES_LIMIT)]
     combine: CombineText = CombineText()
     hold: HoldText = HoldText()
     calm_down: CalmText = Field(CalmText(), alias="calm down")

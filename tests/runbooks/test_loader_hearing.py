@@ -136,6 +136,12 @@ def test_the_keys_that_a_source_may_have_are_those_of_its_kind():
     )
 
 
+def test_more_rules_than_anybody_can_judge_are_refused():
+    rule = THRESHOLDS.partition("rules:\n")[2]
+    change("thresholds.yaml", rule, rule * 201)
+    assert problems() == ["thresholds.yaml:5:3: 'rules' can have at most 200 entries."]
+
+
 def test_another_ending_is_not_passed_over_in_silence():
     Path("thresholds.yaml").rename("thresholds.yml")
     assert problems() == ["thresholds.yml:1:1: This is read from thresholds.yaml: rename it."]

@@ -133,3 +133,21 @@ def test_a_word_means_what_the_plan_says(tocsin, starter, as_json):
             "line": 1,
             "column": 24,
         }
+
+
+def test_check_says_how_many_rules_and_sources_there_are_and_what_smells_about_them(tocsin, starter):
+    done = tocsin("check", starter)
+    assert done.exit_code == 0
+    assert done.stdout.endswith(", 18 contacts, 9 rules, 0 sources.\n")
+    assert "Nobody is listened to: listening.yaml has no sources." in done.stderr
+    (starter / "thresholds.yaml").unlink()
+    (starter / "listening.yaml").unlink()
+    assert tocsin("check", starter).stdout.endswith(", 18 contacts.\n")
+
+
+def test_init_writes_both_files_with_their_schemas(tocsin, tmp_path):
+    written = tocsin("init", tmp_path / "new").stdout
+    for name in ("thresholds.yaml", "listening.yaml", "thresholds.schema.json", "listening.schema.json"):
+        assert f"/{name}\n" in written
+    thresholds = json.loads((tmp_path / "new" / "schemas" / "thresholds.schema.json").read_text(encoding="utf-8"))
+    assert {"when", "and", "or", "only if", "quiet hours"} <= set(thresholds["$defs"]["RuleText"]["properties"])

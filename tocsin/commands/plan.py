@@ -7,7 +7,7 @@ import click
 from engine.client import activate_plan
 from engine.clock import SystemClock
 from incidents.errors import CommandRefused, PlanInvalid
-from runbooks.loader import load_plan
+from runbooks.loader import LoadedPlan, load_plan
 from runbooks.starter import write_starter
 from tocsin.commands.codes import PLAN_INVALID
 from tocsin.commands.options import Desk, at_the_engine, json_option, plan_option, print_json
@@ -56,11 +56,21 @@ def check(ctx: click.Context, folder: Path | None, plan: Path | None, as_json: b
         return
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-    size = loaded.plan, loaded.directory
-    click.echo(
-        f"The plan in {where} can be used: {len(size[0].situations)} situations, {len(size[0].runbooks)} runbooks, "
-        f"{len(size[1].contacts)} contacts."
-    )
+    click.echo(f"The plan in {where} can be used: {', '.join(_sizes(loaded))}.")
+
+
+def _sizes(loaded: LoadedPlan) -> list[str]:
+    plan = loaded.plan
+    sizes = [
+        f"{len(plan.situations)} situations",
+        f"{len(plan.runbooks)} runbooks",
+        f"{len(loaded.directory.contacts)} contacts",
+    ]
+    if plan.thresholds is not None:
+        sizes.append(f"{len(plan.thresholds.rules)} rules")
+    if plan.listening is not None:
+        sizes.append(f"{len(plan.listening.sources)} sources")
+    return sizes
 
 
 @click.group("plan")
