@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 from listening.lexicon import DATA, Lexicon, read_lexicon, read_signs
@@ -76,12 +77,11 @@ class _Signs:
     def __init__(self, scores: dict[str, float]) -> None:
         self._emojis = {sign: score for sign, score in scores.items() if not sign.isascii()}
         self._emoticons = {sign: score for sign, score in scores.items() if sign.isascii()}
-        self._any = re.compile("[" + "".join(map(re.escape, self._emojis)) + "]")
 
     def emojis(self, text: str) -> float:
-        if text.isascii():
+        if text.isascii() or self._emojis.keys().isdisjoint(text):
             return 0.0
-        found = self._any.findall(text)
+        found = [sign for sign in text if sign in self._emojis]
         return sum(self._emojis[sign] for sign in found[:_MOST_SIGNS])
 
     def emoticons(self, text: str) -> float:
@@ -104,6 +104,7 @@ _LONG_DRAWN = re.compile(r"([a-z])\1{2,}")
 _STOPS = re.compile(r"[,;:!?()\n]")
 _CUT = {code: "." if chr(code) in ".,;:!?()\n" else " " for code in range(128) if not chr(code).isalnum()}
 _WORD_OR_STOP = re.compile(r"[^\W_]+|\.")
+_CAPITAL_PAIR = re.compile("[A-Z\u00c0-\u00de]{2}")
 _SUPERLATIVES = ("isimo", "isima", "isimos", "isimas")
 
 
@@ -116,11 +117,11 @@ class _Spanish:
         if _LONG_DRAWN.search(folded):  # maaaalo is malo
             folded = _LONG_DRAWN.sub(r"\1", folded)
         words, clauses = self._cut(folded)
-        shouted = _shouted(WORD.findall(text), len(words))
+        shouted = _shouted(text, len(words))
         matches = list(self.lexicon.words.longest(words))
         # What belongs to a phrase (`nadie contesta`) turns nothing that comes after it.
         spent = {place for start, end, _ in matches for place in range(start, end)}
-        turn = next((place for place in range(len(words) - 1, 0, -1) if words[place] == "pero"), 0)
+        turn = len(words) - 1 - words[::-1].index("pero") if "pero" in words else 0
         total = 0.0
         for start, end, score in matches:
             before = [
@@ -137,14 +138,9 @@ class _Spanish:
         tokens = _tokens(folded)
         if "isim" in folded:
             tokens = [self._positive(token) for token in tokens]
-        words, clauses, clause = [], [], 0
-        for token in tokens:
-            if token == ".":
-                clause += 1
-            else:
-                words.append(token)
-                clauses.append(clause)
-        return words, clauses
+        numbers = accumulate(int(token == ".") for token in tokens)
+        clauses = [number for token, number in zip(tokens, numbers, strict=True) if token != "."]
+        return [token for token in tokens if token != "."], clauses
 
     def _positive(self, word: str) -> str:
         """`feisimo` is feo, when the lexicon has no word of its own for it."""
@@ -172,9 +168,11 @@ def _tokens(folded: str) -> list[str]:
     return _WORD_OR_STOP.findall(_STOPS.sub(".", folded))
 
 
-def _shouted(written: Sequence[str], number: int) -> list[bool]:
+def _shouted(text: str, number: int) -> list[bool]:
     """Which words are in capitals, when not all are; of none when folding has made another number of words of them."""
-    capitals = [len(word) > 1 and word.isupper() for word in written]
+    if _CAPITAL_PAIR.search(text) is None:
+        return [False] * number
+    capitals = [len(word) > 1 and word.isupper() for word in WORD.findall(text)]
     return capitals if len(capitals) == number and not all(capitals) else [False] * number
 
 

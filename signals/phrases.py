@@ -73,17 +73,21 @@ class Phrases(Generic[V]):
 
     def matches(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
         """Where phrases stand: the first word's place, the place after the last, and the value."""
-        for start, (values, longer) in enumerate(map(self._beginning.__getitem__, words)):
+        for start, found in enumerate(map(self._beginning.__getitem__, words)):
+            if found is None:
+                continue
+            values, longer = found
             for value in values:
                 yield start, start + 1, value
             if longer:
                 yield from self._longer(longer, words, start)
 
-    def _begin(self, word: str) -> tuple[tuple[V, ...], tuple[_Node[V], ...]]:
-        """The values of phrases that are this word alone, and where longer ones go on from it."""
+    def _begin(self, word: str) -> tuple[tuple[V, ...], tuple[_Node[V], ...]] | None:
+        """The values of phrases that are this word alone, and where longer ones go on from it; None when none begins
+        with it, as most do not."""
         nodes = tuple(self._root.after(word))
         values = tuple(value for node in nodes for value in node.values)
-        return values, tuple(node for node in nodes if node.words or node.stems)
+        return (values, tuple(node for node in nodes if node.words or node.stems)) if nodes else None
 
     def longest(self, words: Sequence[str]) -> Iterator[tuple[int, int, V]]:
         """The same from left to right without overlaps: of those that begin at one place the longest, and of two

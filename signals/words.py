@@ -52,8 +52,10 @@ def _without_marks(text: str) -> str:
 
 
 def _latin(code: int) -> int:
+    """Letters become their plain ones; a sign beyond ASCII becomes a blank, so that what comes out mostly is ASCII."""
     folded = _fold_any(chr(code))
-    return ord(folded) if len(folded) == 1 and ord(folded) < 256 else ord(" ")
+    is_kept = code < 128 or folded.isalnum()
+    return ord(folded) if is_kept and len(folded) == 1 and ord(folded) < 256 else ord(" ")
 
 
 _LATIN = bytes(_latin(code) for code in range(256))
