@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from listening import cursors
 from listening.source import Batch, Source, SourceFailed
 from signals.listening import Brand, Feed, SourceSpec
 from signals.mention import Mention
@@ -64,7 +65,7 @@ def build(
         raise TypeError(spec.kind)
 
     async def poll(cursor: str | None) -> Batch:
-        return await _poll(spec, _Past.decode(cursor), now())
+        return await _poll(spec, _Past.decode(cursor, spec.url), now())
 
     return Source(spec.name, spec.kind, spec.every, poll)
 
@@ -73,6 +74,7 @@ def build(
 class _Past:
     """What was there: the server's marks, a digest of the whole, and the entries by digests of id and of words."""
 
+    url: str
     etag: str = ""
     modified: str = ""
     whole: str = ""
@@ -88,20 +90,16 @@ class _Past:
     def encode(self) -> str:
         entries = "".join(f"{name}{words}" for name, words in self.entries.items())
         written = {"etag": self.etag, "modified": self.modified, "whole": self.whole, "entries": entries}
-        return orjson.dumps(written).decode()
+        return cursors.encode(self.url, written)
 
     @classmethod
-    def decode(cls, cursor: str | None) -> "_Past":
-        if cursor is None:
-            return cls()
-        try:
-            read = orjson.loads(cursor)
-            text = str(read["entries"])
-            size = 2 * _DIGITS
-            entries = {text[at : at + _DIGITS]: text[at + _DIGITS : at + size] for at in range(0, len(text), size)}
-            return cls(str(read["etag"]), str(read["modified"]), str(read["whole"]), entries, first=False)
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceFailed("This cursor is none of a feed's.") from error
+    def decode(cls, cursor: str | None, url: str) -> "_Past":
+        read = cursors.decode(cursor, url)
+        if read is None:
+            return cls(url)
+        text, size = str(read["entries"]), 2 * _DIGITS
+        entries = {text[at : at + _DIGITS]: text[at + _DIGITS : at + size] for at in range(0, len(text), size)}
+        return cls(url, str(read["etag"]), str(read["modified"]), str(read["whole"]), entries, first=False)
 
 
 _DIGITS = 12

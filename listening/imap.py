@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from imapclient import IMAPClient, SocketTimeout  # type: ignore[import-untyped]
 from imapclient.exceptions import IMAPClientError, LoginError  # type: ignore[import-untyped]
 
+from listening import cursors
 from listening.blocking import Blocking
 from listening.environment import secret
 from listening.mails import MOST_READ, Ours, ours_of, read_mail
@@ -63,26 +63,27 @@ class _Place:
     at: datetime
 
 
-def _decode(cursor: str | None) -> dict[str, _Place]:
-    if cursor is None:
+def _mailbox(spec: Imap) -> str:
+    return f"{spec.user}@{spec.host}:{spec.port}"
+
+
+def _decode(cursor: str | None, spec: Imap) -> dict[str, _Place]:
+    written = cursors.decode(cursor, _mailbox(spec))
+    if written is None:
         return {}
-    try:
-        written = orjson.loads(cursor)["folders"]
-        return {
-            str(name): _Place(int(validity), int(uid), datetime.fromisoformat(at))
-            for name, (validity, uid, at) in written.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceFailed("This cursor is none of a mailbox's.") from error
+    return {
+        str(name): _Place(int(validity), int(uid), datetime.fromisoformat(at))
+        for name, (validity, uid, at) in written["folders"].items()
+    }
 
 
-def _encode(places: Mapping[str, _Place]) -> str:
+def _encode(places: Mapping[str, _Place], spec: Imap) -> str:
     written = {name: [each.validity, each.uid, each.at.isoformat()] for name, each in places.items()}
-    return orjson.dumps({"folders": written}).decode()
+    return cursors.encode(_mailbox(spec), {"folders": written})
 
 
 def _poll(spec: Imap, ours: Ours, password: str, cursor: str | None, now: datetime) -> Batch:
-    places = _decode(cursor)
+    places = _decode(cursor, spec)
     mentions: list[Mention] = []
     more = False
     try:
@@ -95,7 +96,7 @@ def _poll(spec: Imap, ours: Ours, password: str, cursor: str | None, now: dateti
         raise SourceFailed(f"{spec.host} refuses {spec.user} and the password in {spec.password_from}.") from error
     except (IMAPClientError, OSError) as error:
         raise SourceFailed(f"The mailbox of {spec.user} cannot be read ({_words(error)}).") from error
-    return Batch(tuple(sorted(mentions, key=lambda each: each.at)), _encode(places), more)
+    return Batch(tuple(sorted(mentions, key=lambda each: each.at)), _encode(places, spec), more)
 
 
 def _words(error: Exception) -> str:

@@ -11,8 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import orjson
-
+from listening import cursors
 from listening.blocking import Blocking
 from listening.environment import secret
 from listening.history import HistoryInvalid, Shape, records, shape_of
@@ -83,15 +82,12 @@ class _Place:
     before: str
 
     @classmethod
-    def decode(cls, cursor: str) -> "_Place":
-        try:
-            written = orjson.loads(cursor)
-            return cls(int(written["at"]), int(written["line"]), str(written["before"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceFailed("This cursor is none of a file's.") from error
+    def decode(cls, cursor: str | None, file: str) -> "_Place | None":
+        written = cursors.decode(cursor, file)
+        return None if written is None else cls(int(written["at"]), int(written["line"]), str(written["before"]))
 
-    def encode(self) -> str:
-        return orjson.dumps({"at": self.at, "line": self.line, "before": self.before}).decode()
+    def encode(self, file: str) -> str:
+        return cursors.encode(file, {"at": self.at, "line": self.line, "before": self.before})
 
 
 def _poll(folder: Path, spec: Replay, cursor: str | None) -> Batch:
@@ -114,8 +110,8 @@ def _read(file: BinaryIO, spec: Replay, cursor: str | None) -> Batch:
     if found is None:
         return Batch(cursor=cursor)
     shape, start, line_number = found
-    if cursor is not None:
-        place = _Place.decode(cursor)
+    place = _Place.decode(cursor, spec.file)
+    if place is not None:
         if _digest(file, place.at) != place.before:
             raise SourceFailed(
                 f"{spec.file} has changed before byte {place.at}, which was read already: "
@@ -141,7 +137,7 @@ def _batch(file: BinaryIO, shape: Shape, spec: Replay, start: int, line_number: 
             raise
         more = True  # the next poll says what is wrong, with its place
     heard = tuple(sorted((each for each in mentions if each.count), key=lambda each: each.at))
-    return Batch(heard, _Place(start, line_number, _digest(file, start)).encode(), more)
+    return Batch(heard, _Place(start, line_number, _digest(file, start)).encode(spec.file), more)
 
 
 def _digest(file: BinaryIO, end: int) -> str:

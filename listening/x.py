@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 import tweepy  # type: ignore[import-untyped]
 
+from listening import cursors
 from listening.blocking import Blocking, bound
 from listening.environment import secret
 from listening.source import Batch, Source, SourceFailed
@@ -281,13 +281,10 @@ def _refused(error: Any, token_from: str) -> str:
 def _marks(cursor: str | None, questions: Sequence[_Question], now: datetime) -> tuple[int, dict[str, _Mark]]:
     """Whose turn it is, and where each question stands. A new question begins where the others are at least."""
     turn, known = 0, dict[str, _Mark]()
-    if cursor is not None:
-        try:
-            written = orjson.loads(cursor)
-            turn = int(written["turn"]) % max(len(questions), 1)
-            known = {key: _Mark(*map(int, numbers)) for key, numbers in written["marks"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SourceFailed("This cursor is none of X's.") from error
+    written = cursors.decode(cursor, "x")
+    if written is not None:
+        turn = int(written["turn"]) % max(len(questions), 1)
+        known = {key: _Mark(*map(int, numbers)) for key, numbers in written["marks"].items()}
     start = _Mark(min((each.since for each in known.values()), default=id_at(now - _BACK)))
     return turn, {each.key: known.get(each.key, start) for each in questions}
 
@@ -295,4 +292,4 @@ def _marks(cursor: str | None, questions: Sequence[_Question], now: datetime) ->
 def _batch(found: Mapping[str, Mention], turn: int, marks: Mapping[str, _Mark], *, more: bool) -> Batch:
     mentions = tuple(sorted(found.values(), key=lambda each: (each.at, len(each.id), each.id)))
     written = {key: [mark.since, mark.newest, mark.until] for key, mark in sorted(marks.items())}
-    return Batch(mentions, orjson.dumps({"turn": turn, "marks": written}).decode(), more)
+    return Batch(mentions, cursors.encode("x", {"turn": turn, "marks": written}), more)

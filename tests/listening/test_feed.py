@@ -202,6 +202,15 @@ async def test_a_server_is_asked_only_whether_something_has_changed(press):
 
 
 @pytest.mark.usefixtures("at_hand")
+async def test_a_cursor_of_another_feed_starts_over_and_brings_no_archive(press):
+    press.says(rss(item("new", 1), item("old", 60)), ETag='"7"')
+    _, cursor = await begun(press)
+    for given in (cursor, "[]", "nonsense"):
+        assert titles(await source_of(press, "/another").poll(given)) == ["new"]
+    assert "if-none-match" not in press.server.asked[1].headers
+
+
+@pytest.mark.usefixtures("at_hand")
 async def test_a_repeated_poll_gives_the_same(press):
     press.says(rss(item("one", 1), item("two", 2)))
     source = source_of(press)

@@ -97,6 +97,14 @@ async def test_ids_stay_when_the_file_grows_and_two_equal_lines_are_two_mentions
     assert len({each.id for each in after}) == 3
 
 
+async def test_another_name_has_all_of_it_read_and_so_has_a_cursor_of_something_else(tmp_path):
+    path = write(tmp_path, f"at,text\n{at(0)},one\n")
+    cursor = (await source_of(tmp_path).poll(None)).cursor
+    path.rename(tmp_path / "again.csv")
+    for given in (cursor, "{}", "nonsense"):
+        assert len((await source_of(tmp_path, "again.csv").poll(given)).mentions) == 1
+
+
 @pytest.mark.parametrize("text", ["at,text\n", f"at,text\n{at(0)},two\n{at(1)},three\n"])
 async def test_a_file_that_is_another_one_now_is_trouble_and_no_guess(tmp_path, text):
     write(tmp_path, f"at,text\n{at(0)},one\n")

@@ -1,6 +1,5 @@
 """X through the real tweepy. The answers are constructed from the names in tweepy's models: nobody may record X's."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +7,7 @@ import pytest
 from tweepy.tweet import PUBLIC_TWEET_FIELDS  # type: ignore[import-untyped]
 from tweepy.user import USER_FIELDS  # type: ignore[import-untyped]
 
+from listening import cursors
 from listening.source import Batch, Source, SourceFailed
 from listening.x import build, id_at, queries
 from signals.listening import Brand, X
@@ -215,7 +215,7 @@ async def test_what_was_read_before_the_limit_is_kept_and_the_rest_comes_first_n
 async def test_a_cursor_older_than_what_x_searches_goes_on_from_the_oldest_it_has(network):
     source = source_of(network)
     marks = {"turn": 0, "marks": {"mentions": [id_at(NOW - timedelta(days=30)), 0, 0]}}
-    await source.poll(json.dumps(marks))
+    await source.poll(cursors.encode("x", marks))
     await source.close()
     assert int(network.server.asked[0].query["since_id"]) == id_at(NOW - timedelta(days=6, hours=23))
 
@@ -238,6 +238,14 @@ async def test_whatever_x_answers_the_source_fails_with_a_sentence_and_keeps_its
     with pytest.raises(SourceFailed, match=sentence):
         await source.poll(None)
     await source.close()
+
+
+@pytest.mark.parametrize("cursor", ["", "{}", "[1]", "not json", cursors.encode("feed", {"turn": 0})])
+async def test_a_cursor_of_something_else_starts_over_from_now(network, cursor):
+    source = source_of(network)
+    await source.poll(cursor)
+    await source.close()
+    assert int(network.server.asked[0].query["since_id"]) == id_at(NOW - timedelta(minutes=5))
 
 
 async def test_without_its_token_the_source_says_which_variable_is_missing(network):
