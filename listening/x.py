@@ -5,6 +5,7 @@ long list is read down to there over several polls (`until_id`). The search is c
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,9 @@ from listening.source import Batch, Source, SourceFailed
 from listening.texts import body, line
 from signals.listening import Brand, SourceSpec, X
 from signals.mention import Mention
+
+# It writes every request with our token into the log otherwise, wherever somebody sets the level to DEBUG.
+logging.getLogger("tweepy.client").setLevel(logging.INFO)
 
 _HOST = "https://api.twitter.com"
 """The address that tweepy has built in."""
