@@ -22,6 +22,7 @@ from contacts.directory import Contact, Directory
 from engine.briefing import name_of
 from engine.clock import Clock
 from engine.compose import NOTICE_PRIORITY, digest, reader_of
+from engine.monitor_mail import MailMonitors, MonitorDesk
 from engine.numbers import Numbers
 from engine.outside import TRIAL
 from engine.pager import Pager
@@ -71,7 +72,7 @@ class Proof(Enum):
 _ONLY_BY_TOKEN = frozenset({"yes", "no", "call", "resolve"})
 
 
-class Desk(Protocol):
+class Desk(MonitorDesk, Protocol):
     """What the mailbox needs of the engine around it."""
 
     clock: Clock
@@ -110,6 +111,7 @@ class Mailbox:
         self._doors: list[Door] = []
         self._replies = Replies(engine.clock)
         self._readers = ThreadPoolExecutor(_AT_ONCE, "mail")
+        self._monitors = MailMonitors(engine, self._readers)
 
     async def start(self) -> None:
         """Never raises: an engine without its mailbox still pages, and its operators are told."""
@@ -144,7 +146,7 @@ class Mailbox:
 
     async def take(self, content: bytes, recipients: Sequence[str] = (), sender: str | None = None) -> None:
         """One mail, with its envelope where that is known. Raises when it could not be kept: it must be given again."""
-        if self._account is None:
+        if self._account is None or await self._monitors.take(self._account, content, recipients, sender):
             return
         from notifications.email_inbound import MailBounce, MailReply  # noqa: PLC0415 - with its SMTP library
 

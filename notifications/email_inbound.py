@@ -9,7 +9,7 @@ import codecs
 import hashlib
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.errors import HeaderParseError
@@ -22,6 +22,7 @@ from notifications.channel import Answer, DeliveryReport
 from notifications.email_status import status_of
 from notifications.email_tokens import MOST_TOKENS, MailToken, is_return_path, tokens_in
 from notifications.inbound import understood
+from signals.monitor_mail import MonitorMail
 
 _TO = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
 _DAEMONS = frozenset({"mailer-daemon", "postmaster", "mail-daemon"})
@@ -41,6 +42,8 @@ _COMMENT = re.compile(r"\([^()]*\)")
 _INVISIBLE = {ord(each): None for each in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"}
 _MOST_READ = 256 * 1024
 """Bytes of a mail: what people write stands before what they attach."""
+_MOST_KEPT = 64 * 1024
+_MOST_ADDRESSES = 64 * 1024
 _MOST_HEADER = 16_000
 _MOST_VALUES = 50
 _MOST_TEXT = 32_000
@@ -130,6 +133,41 @@ def read_mail(
         references=tuple(threads[-5:]),
         forged=any(_FORGED.search(value) for value in _all(mail, "Authentication-Results")),
         vouched=trusted is not None and _is_vouched(mail, who, trusted),
+    )
+
+
+def read_monitor_mail(
+    content: bytes,
+    own: str,
+    keys: Collection[str],
+    recipients: Sequence[str] = (),
+    sender: str | None = None,
+    trusted: str | None = None,
+) -> tuple[str, MonitorMail] | None:
+    """A monitor's mail to `own+key`, with the key as it stands in `keys` (in lower case); None for any other mail.
+
+    What answers a message of ours, or is a bounce, is never a monitor's, wherever else it was sent. Whoever calls it
+    expects any exception, as of `read_mail`.
+    """
+    start = content[:_MOST_READ]
+    if len(_BOUNDARY.findall(start)) > _MOST_BOUNDARIES:
+        raise ValueError("more parts within parts than anybody writes")
+    mail = message_from_bytes(start)
+    ours = "\n".join([*recipients, *(value for name in _TO for value in _all(mail, name))])[:_MOST_ADDRESSES]
+    local, _, domain = own.rpartition("@")
+    address = re.compile(rf"(?i)(?<![^\s<,;\"]){re.escape(local)}\+([a-z0-9_-]{{16,64}})@{re.escape(domain)}(?![\w.-])")
+    key = next((each[1].lower() for each in address.finditer(ours) if each[1].lower() in keys), None)
+    who = parseaddr(_header(mail, "From"))[1]
+    answers = tokens_in("\n".join([ours, _header(mail, "In-Reply-To"), _header(mail, "References")]))
+    if key is None or answers or "@" not in who or sender == "" or _is_report(mail) or _is_daemon(who):
+        return None
+    return key, MonitorMail(
+        sender=who,
+        subject=_decoded(_header(mail, "Subject")),
+        text=_text(mail),
+        event_id=f"mail:{_first_id(_header(mail, 'Message-ID')) or hashlib.sha256(content).hexdigest()}",
+        vouched=trusted is not None and _is_vouched(mail, who, trusted),
+        raw=start[:_MOST_KEPT],
     )
 
 

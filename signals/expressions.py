@@ -63,7 +63,7 @@ def path(text: str) -> Find:
     from jsonpath import JSONPathEnvironment, JSONPathError  # noqa: PLC0415
 
     try:
-        compiled = JSONPathEnvironment(strict=True, filter_caching=False).compile(text.strip())
+        compiled: Any = JSONPathEnvironment(strict=True, filter_caching=False).compile(text.strip())
     except (JSONPathError, RecursionError, ValueError) as error:
         raise ValueError(f"{text!r} is no JSONPath: {_first_line(error)}") from error
     refused = _too_much(compiled)

@@ -19,6 +19,8 @@ Sender = Annotated[str, StringConstraints(pattern=r"^[^\s@<>,;\"]{0,64}@[^\s@<>,
 _FURTHER_STATE = ("alert", "alarm", "major", "minor", "unknown", "re", "fw", "fwd")
 """Words that say how it stands, or nothing at all, and decide nothing."""
 _LINES_READ = 10
+_LONGEST_SUBJECT = 500
+_LONGEST_TEXT = 4_000
 _MOST_WORDS = 400
 
 
@@ -60,10 +62,10 @@ class MonitorMail:
 
 def action_of(mail: MonitorMail, rules: MailRules) -> Action | None:
     """What the mail asks for; None when it is to be ignored."""
-    subject = list(_words(mail.subject))
+    subject = list(_words(mail.subject[:_LONGEST_SUBJECT]))
     if any(_at(subject, each) is not None for each in rules.ignore):
         return None
-    first_lines = list(_words(" ".join(mail.text.splitlines()[:_LINES_READ])))
+    first_lines = list(_words(" ".join(mail.text[:_LONGEST_TEXT].splitlines()[:_LINES_READ])))
     return _first_state(subject, rules) or _first_state(first_lines, rules) or "trigger"
 
 
@@ -73,10 +75,10 @@ def mail_signal(mail: MonitorMail, rules: MailRules, severity_words: Iterable[st
     if action is None:
         return None
     known = tuple(severity_words)
-    subject = one_line(mail.subject)
+    subject = one_line(mail.subject[:_LONGEST_SUBJECT])
     words = list(_words(subject))
     said = sorted((at, each) for each in known if (at := _at(words, each)) is not None)
-    first_line = next((line for line in map(one_line, mail.text.splitlines()) if line), "")
+    first_line = next((line for line in map(one_line, mail.text[:_LONGEST_TEXT].splitlines()) if line), "")
     title = (subject or first_line or f"A mail of {mail.sender}")[:LONGEST_TITLE]
     return Signal(
         action,
@@ -84,7 +86,7 @@ def mail_signal(mail: MonitorMail, rules: MailRules, severity_words: Iterable[st
         title,
         mail.sender,
         said[0][1] if said else None,
-        {"from": mail.sender, "subject": subject[:1024]},
+        {"from": mail.sender, "subject": subject},
         mail.raw,
     )
 
