@@ -1,10 +1,6 @@
 """Real processes and real counterparties."""
 
-from tests.support.bluesky import (  # noqa: F401 - fixtures
-    bluesky_network,
-    throwaway_postgres,
-    throwaway_redis,
-)
+from tests.support.bluesky import bluesky_network  # noqa: F401 - a fixture
 from tests.support.counterparties import (  # noqa: F401 - fixtures
     emulators,
     recorder,

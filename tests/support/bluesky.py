@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,16 +155,26 @@ def _stopped(network: BlueskyNetwork, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def bluesky_network(throwaway_postgres: str, throwaway_redis: str) -> Iterator[BlueskyNetwork]:
-    """PLC, PDS and AppView: notifications, search, profiles, firehose."""
-    needs = {"DB_POSTGRES_URL": throwaway_postgres, "REDIS_HOST": throwaway_redis}
-    network, folder = _start("net", needs, str(free_port()), "net")
-    yield network
-    _stopped(network, folder)
+_running: list[BlueskyNetwork] = []
 
 
 @pytest.fixture(scope="session")
+def bluesky_network() -> Iterator[BlueskyNetwork]:
+    """PLC, PDS and AppView: notifications, search, profiles, firehose. One for all who import this fixture."""
+    if _running:
+        yield _running[0]
+        return
+    with ExitStack() as stores:
+        postgres, redis = stores.enter_context(throwaway_postgres()), stores.enter_context(throwaway_redis())
+        needs = {"DB_POSTGRES_URL": postgres, "REDIS_HOST": redis}
+        network, folder = _start("net", needs, str(free_port()), "net")
+        stores.callback(_stopped, network, folder)
+        _running.append(network)
+        yield network
+        _running.clear()
+
+
+@contextmanager
 def throwaway_postgres() -> Iterator[str]:
     """The URL of a PostgreSQL that keeps nothing. It starts for nobody but its own user."""
     programs = postgres_programs()
@@ -186,12 +197,14 @@ def throwaway_postgres() -> Iterator[str]:
     command = [*user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
     ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-    wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL")
-    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
     stop = [*user, str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"]
-    subprocess.run(stop, check=False, stdout=subprocess.DEVNULL, cwd=folder)
-    process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL")
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run(stop, check=False, stdout=subprocess.DEVNULL, cwd=folder)
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def postgres_programs() -> Path | None:
@@ -200,7 +213,7 @@ def postgres_programs() -> Path | None:
     return found[-1].parent if found else None
 
 
-@pytest.fixture(scope="session")
+@contextmanager
 def throwaway_redis() -> Iterator[str]:
     """host:port of a Redis that keeps nothing."""
     if shutil.which("redis-server") is None:
@@ -208,7 +221,9 @@ def throwaway_redis() -> Iterator[str]:
     port, folder = free_port(), tempfile.mkdtemp(prefix="redis-")
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
     process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-    wait_until(_listening(port), "Redis")
-    yield f"127.0.0.1:{port}"
-    _ended(process)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        wait_until(_listening(port), "Redis")
+        yield f"127.0.0.1:{port}"
+    finally:
+        _ended(process)
+        shutil.rmtree(folder, ignore_errors=True)

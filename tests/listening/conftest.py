@@ -1,0 +1,3 @@
+"""Sources, each against what it reads."""
+
+from tests.support.bluesky import bluesky_network  # noqa: F401 - a fixture
