@@ -23,6 +23,7 @@ COUNTERPARTIES = (
     "twilio",
     "slack",
     "alertmanager",
+    "prometheus",
     "prefect",
     "pagerduty-client",
     "chromium",
@@ -43,6 +44,8 @@ def _missing(counterparty: str) -> str | None:
             return None if shutil.which("node") and mocks.is_dir() else _NODE_MOCKS
         case "alertmanager":
             return None if shutil.which("prometheus-alertmanager") else "Debian package prometheus-alertmanager"
+        case "prometheus":
+            return None if shutil.which("prometheus") else "Debian package prometheus"
         case "chromium":
             return None if shutil.which("chromium") else "Debian packages chromium and fonts-dejavu-core"
         case "mail":
