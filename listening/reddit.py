@@ -4,6 +4,7 @@ Nothing is changed there: nothing is marked as read. Reddit searches posts only,
 `all` there are too many for that. A subreddit that is wholly about a brand (`brand`) is read without a search.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ import requests
 from praw.models import Comment, Message, Submission
 from prawcore.exceptions import OAuthException, PrawcoreException, RequestException, ResponseException
 
-from listening.blocking import Blocking, bound
+from listening.blocking import POLL_LIMIT, Blocking, bound
 from listening.environment import secret
 from listening.source import Batch, Source, SourceFailed
 from listening.texts import body, line
@@ -96,7 +97,11 @@ class _Reader:
     async def poll(self, cursor: str | None) -> Batch:
         """See `listening.source.Poll`. What could be read is handed over even when another list could not be."""
         secrets = self._secrets()
-        walked = await walk(self._lists(secrets), decode(cursor), self._now())
+        try:
+            async with asyncio.timeout(POLL_LIMIT):
+                walked = await walk(self._lists(secrets), decode(cursor), self._now())
+        except TimeoutError:
+            raise SourceFailed(f"Reddit took more than {POLL_LIMIT:.0f} s to answer.") from None
         return Batch(walked.mentions, walked.cursor.encode(), walked.more)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ long list is read down to there over several polls (`until_id`). The search is c
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ _BACK = timedelta(minutes=5)
 """How far the first poll looks back."""
 _SEARCHED = timedelta(days=6, hours=23)
 """X searches seven days and refuses an older since_id."""
+_ENOUGH = 25.0
+"""Seconds after which the other questions wait for the next poll: what was read by then is handed over."""
 _EPOCH_MS = 1288834974657
 _RETRY_AFTER = 60.0
 """Seconds, when X limits us and does not say for how long."""
@@ -168,9 +171,12 @@ class _Reader:
         client = self._connected(token)
         found: dict[str, Mention] = {}
         more = False
+        enough = time.monotonic() + _ENOUGH
         for step in range(len(self._questions)):
             number = (turn + step) % len(self._questions)
             question = self._questions[number]
+            if step and time.monotonic() > enough:
+                return _batch(found, number, marks, more=True)
             try:
                 mentions, marks[question.key], rest = self._ask(client, question, marks[question.key], now)
             except tweepy.TooManyRequests as error:

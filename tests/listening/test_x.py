@@ -212,6 +212,24 @@ async def test_what_was_read_before_the_limit_is_kept_and_the_rest_comes_first_n
     assert network.server.asked[2].path.endswith("/search/recent")
 
 
+async def test_a_slow_network_is_heard_question_by_question(network, monkeypatch):
+    monkeypatch.setattr("listening.x._ENOUGH", -1.0)
+    network.posts = [post(2, "Northwind")]
+    network.mentions = [post(1, "@northwindcare hello")]
+    source = source_of(network, user_id="99")
+    first = await source.poll(None)
+    second = await source.poll(first.cursor)
+    third = await source.poll(second.cursor)
+    await source.close()
+    assert [[each.text for each in batch.mentions] for batch in (first, second, third)] == [
+        ["@northwindcare hello"],
+        ["Northwind"],
+        ["Northwind"],  # the search for our accounts finds it too, and the store keeps it once
+    ]
+    assert first.more
+    assert second.more
+
+
 async def test_a_cursor_older_than_what_x_searches_goes_on_from_the_oldest_it_has(network):
     source = source_of(network)
     marks = {"turn": 0, "marks": {"mentions": [id_at(NOW - timedelta(days=30)), 0, 0]}}
