@@ -9,13 +9,20 @@ from datetime import UTC, timedelta
 
 import pytest
 
+from listening.build import MODULES
 from listening.source import Batch, Source, SourceFailed
 from signals.mention import Mention
-from tests.support.source_worlds import BlueskyWorld, MakeWorld, MastodonWorld, World, now
+from tests.support.more_source_worlds import FeedWorld, MailWorld, RedditWorld, ReplayWorld, XWorld
+from tests.support.source_worlds import BlueskyWorld, MakeWorld, MastodonWorld, World
 
 WORLDS = [
     pytest.param(MastodonWorld, id="mastodon", marks=pytest.mark.counterparty("mastodon")),
     pytest.param(BlueskyWorld, id="bluesky", marks=[pytest.mark.counterparty("bluesky"), pytest.mark.slow]),
+    pytest.param(XWorld, id="x, constructed"),
+    pytest.param(RedditWorld, id="reddit, constructed"),
+    pytest.param(FeedWorld, id="feed"),
+    pytest.param(MailWorld, id="imap", marks=pytest.mark.counterparty("mail")),
+    pytest.param(ReplayWorld, id="replay"),
 ]
 
 
@@ -48,6 +55,10 @@ def named(batch: Batch) -> list[tuple[str, str]]:
     return [(each.source, each.id) for each in batch.mentions]
 
 
+def test_every_kind_of_source_is_held_to_the_contract():
+    assert {str(each.id).partition(",")[0] for each in WORLDS} == MODULES.keys()
+
+
 async def test_what_was_written_a_moment_before_the_first_poll_is_heard_with_its_fields(world: World, source: Source):
     await world.write("is anybody there?")
 
@@ -57,9 +68,9 @@ async def test_what_was_written_a_moment_before_the_first_poll_is_heard_with_its
     assert mention.source == source.name == "heard"
     assert mention.id
     assert mention.at.tzinfo is UTC
-    assert now() - timedelta(minutes=5) < mention.at <= now() + timedelta(seconds=5)
+    assert world.now() - timedelta(minutes=5) < mention.at <= world.now() + timedelta(seconds=5)
     assert mention.author
-    assert mention.link.startswith(("http://", "https://"))
+    assert mention.link.startswith(("http://", "https://")) or mention.private  # a mail is nowhere to be looked at
     assert (mention.by_us, mention.count, mention.stars) == (False, 1, None)
     assert batch.cursor is not None
 

@@ -21,12 +21,11 @@ from tests.support.wire import Wire
 BRAND = Brand(id="contractor", names=("Contractor",), hashtags=("Contractorfail",))
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 class World(Protocol):
     """A network, and a source that reads it."""
+
+    def now(self) -> datetime:
+        """The time of this world."""
 
     def source(self) -> Source:
         """Built anew, as after a restart of the engine. It is named `heard`."""
@@ -54,9 +53,12 @@ class MastodonWorld:
         self._wire = Wire("127.0.0.1", self._server.port)
         self._ana = self._server.client("ana")
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def source(self) -> Source:
         spec = Mastodon(kind="mastodon", name="heard", server=self._wire.url)
-        return mastodon.build(spec, (BRAND,), {"TOCSIN_MASTODON_TOKEN": "token-acme"}, now)
+        return mastodon.build(spec, (BRAND,), {"TOCSIN_MASTODON_TOKEN": "token-acme"}, self.now)
 
     async def write(self, text: str) -> None:
         await asyncio.to_thread(self._ana.status_post, f"@acme {text}")
@@ -80,11 +82,14 @@ class BlueskyWorld:
         self._us, self._ana = self._network.person("acme"), self._network.person("ana")
         self._is_cut = False
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def source(self) -> Source:
         # By its handle alone: what other tests write about the brand is not this world's.
         fields: dict[str, Any] = {"service": self._network.url, "handle": self._us.handle, "search": False}
         spec = Bluesky.model_validate({"kind": "bluesky", "name": "heard", **fields})
-        return bluesky.build(spec, (BRAND,), {"TOCSIN_BLUESKY_PASSWORD": PASSWORD}, now)
+        return bluesky.build(spec, (BRAND,), {"TOCSIN_BLUESKY_PASSWORD": PASSWORD}, self.now)
 
     async def write(self, text: str) -> None:
         await asyncio.to_thread(self._ana.tag, self._us, text)
