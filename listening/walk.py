@@ -66,9 +66,6 @@ class Cursor:
     more: dict[str, Any] = field(default_factory=dict)
     """What one network needs besides."""
 
-    def place(self, name: str, now: datetime) -> Place:
-        return self.places.get(name) or Place(now)
-
     def encode(self) -> str:
         places = {name: _place_as_json(place) for name, place in self.places.items()}
         written = {"v": 1, "places": places, "seen": "".join(self.seen), "turn": self.turn, **self.more}
@@ -150,12 +147,14 @@ class Gathered:
         return tuple(self.order[-REMEMBERED:])
 
 
-async def go_back(place: Place, fetch: Fetch, gathered: Gathered, now: datetime) -> Place:
+async def go_back(known: Place | None, fetch: Fetch, gathered: Gathered, now: datetime) -> Place:
     """Read one list from its newest item, or from where the last walk had to stop, down to what is known.
 
     Adds what is new to `gathered`. The place that comes back has a `page` when there is more of this walk to do.
     """
-    floor, top, token = place.since - OVERLAP, place.top or place.since, place.page
+    place = known or Place(now - OVERLAP)
+    floor = place.since - OVERLAP if known else place.since
+    top, token = place.top or place.since, place.page
     for _ in range(PAGES):
         page = await fetch(token, floor)
         if token is None:
@@ -201,7 +200,7 @@ async def walk(lists: Mapping[str, Fetch], cursor: Cursor, now: datetime) -> Wal
             turn = names.index(name)
             break
         try:
-            places[name] = await go_back(cursor.place(name, now), lists[name], gathered, now)
+            places[name] = await go_back(places.get(name), lists[name], gathered, now)
         except SourceFailed as failed:
             failure = failure or failed
             if failed.retry_after is not None:
