@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
+from listening.environment import PLAN_FOLDER
 from listening.source import Source
 from signals.listening import Brand, Listening, SourceSpec
 
@@ -39,10 +41,16 @@ MODULES: Mapping[str, str] = {
 BY_WEBHOOK = frozenset({"chatwoot", "zendesk"})
 
 
-def build_sources(listening: Listening, environment: Mapping[str, str], now: Callable[[], datetime]) -> list[Source]:
-    """The sources of listening.yaml in its order, without those that come by webhook. A second call builds new ones."""
+def build_sources(
+    listening: Listening, environment: Mapping[str, str], now: Callable[[], datetime], folder: Path | None = None
+) -> list[Source]:
+    """The sources of listening.yaml in its order, without those that come by webhook. A second call builds new ones.
+
+    `folder` is that of the plan, where files are that are replayed; without it the environment names it.
+    """
+    known = environment if folder is None else {**environment, PLAN_FOLDER: str(folder)}
     return [
-        _build_of(spec.kind)(spec, listening.brands, environment, now)
+        _build_of(spec.kind)(spec, listening.brands, known, now)
         for spec in listening.sources
         if spec.kind not in BY_WEBHOOK
     ]

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from listening.source import SourceFailed
 
+PLAN_FOLDER = "TOCSIN_PLAN"
+"""The variable that names the plan's folder, for sources that are files in it."""
+
 
 def secret(environment: Mapping[str, str], variable: str, what: str) -> str:
     """The value of the variable, without blanks around it.

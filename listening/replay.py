@@ -13,14 +13,12 @@ from typing import BinaryIO
 
 from listening import cursors
 from listening.blocking import Blocking
-from listening.environment import secret
+from listening.environment import PLAN_FOLDER, secret
 from listening.history import HistoryInvalid, Shape, records, shape_of
 from listening.source import Batch, Source, SourceFailed
 from signals.listening import Brand, Replay, SourceSpec
 from signals.mention import Mention
 
-PLAN_FOLDER = "TOCSIN_PLAN"
-"""The variable that names the plan's folder."""
 AT_ONCE = 300
 """Mentions of one poll."""
 OUT_OF_ORDER = 20_000

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from listening import replay
+from listening.build import build_sources
 from listening.history import HistoryInvalid, columns
 from listening.replay import build, read_history
 from listening.source import Source, SourceFailed
-from signals.listening import Brand, Replay
+from signals.listening import Brand, Listening, Replay
 from signals.mention import Mention
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -194,6 +195,14 @@ async def test_a_file_outside_the_plans_folder_is_not_read(tmp_path):
     for file in ("../outside.csv", str(tmp_path / "outside.csv"), "link.csv"):
         with pytest.raises(SourceFailed, match="does not lie in the plan's folder"):
             await source_of(folder, file).poll(None)
+
+
+async def test_the_folder_is_the_plans_in_force_whatever_the_environment_says(tmp_path):
+    write(tmp_path, f"at,text\n{at(0)},one\n")
+    spec = Replay(kind="replay", name="day", file="day.csv")
+    listening = Listening(brands=BRANDS, sources=(spec,))
+    (source,) = build_sources(listening, {"TOCSIN_PLAN": "/nowhere"}, lambda: NOON, tmp_path)
+    assert len((await source.poll(None)).mentions) == 1
 
 
 async def test_what_is_no_file_is_trouble_and_nobody_waits_for_it(tmp_path):
