@@ -352,6 +352,18 @@ def test_a_signal_of_a_group_that_nobody_is_called_for_calls_again():
     assert ears.memory.state().live_round is not None
 
 
+def test_signals_of_two_situations_are_two_incidents_whose_people_and_runbooks_differ():
+    plan = crisis_plan()
+    slow = plan.situations["SHOP_DOWN"].model_copy(update={"title": "Slow"})
+    routes = (Route(match={"kind": "slow"}, situation="SLOW"), Route(situation="SHOP_DOWN"))
+    sender = Integration(name="both", kind="signals", key="both-key-0123456789", routes=routes)
+    changes = {"situations": {**plan.situations, "SLOW": slow}, "integrations": (sender,)}
+    ears = Ears(Noise(group=(Group(by=("service",)),)), plan.model_copy(update=changes))
+    assert ears.hears("trigger", "a", sender=sender, service="shop") == "declared"
+    assert ears.hears("trigger", "b", sender=sender, service="shop", kind="slow") == "declared"
+    assert ears.hears("trigger", "c", sender=sender, service="shop", kind="slow") == "grouped"
+
+
 def test_a_real_signal_joins_no_group_of_a_drill():
     plan = crisis_plan()
     both = Integration(

@@ -18,6 +18,7 @@ CLOCKS = "tests/acceptance/test_clocks.py::"
 REACHING = "tests/acceptance/test_reaching.py::"
 MONEY = "tests/acceptance/test_money.py::"
 DOOR = "tests/engine/test_door.py::"
+NOISE = "tests/engine/test_noise.py::"
 
 FAULTS = (
     # 1 A declaration commits its first page; a trigger that nobody has taken pages.
@@ -34,6 +35,21 @@ FAULTS = (
         "return incident.commander is not None or incident.live_round is not None",
         "return True",
         STORY + "test_a_trigger_after_the_machine_stopped_the_calls_calls_again_whatever_else_is_due",
+    ),
+    # 1 What is kept or folded away loses nothing: the first of anything new, and what still fires after a silence.
+    Fault(
+        1,
+        "signals/noise.py",
+        "    return known is None or now - known.last_at > REMEMBERED or severity.is_worse_than(known.severity)\n",
+        "    return False\n",
+        NOISE + "test_of_a_storm_the_first_of_anything_new_is_an_incident_that_pages",
+    ),
+    Fault(
+        1,
+        "engine/expectations.py",
+        "        for row in store.held_to_look_at(tx, now, AT_ONCE):\n",
+        "        for row in store.held_to_look_at(tx, now, 0):\n",
+        NOISE + "test_a_silenced_signal_that_still_fires_is_heard_when_the_silence_ends",
     ),
     # 3 What may be a second copy is marked, and is sent only when no other channel is left.
     Fault(

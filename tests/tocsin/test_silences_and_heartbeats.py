@@ -79,8 +79,8 @@ async def api(engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def signal(api: httpx.AsyncClient, key: str, severity: str = "warning", **labels: str) -> None:
-    body = {"routing_key": SIGNALS_KEY, "action": "trigger", "summary": f"{key} fires", "dedup_key": key}
-    body |= {"severity": severity, "labels": labels}
+    body: dict[str, Any] = {"routing_key": SIGNALS_KEY, "action": "trigger", "summary": f"{key} fires"}
+    body |= {"dedup_key": key, "severity": severity, "labels": labels}
     assert (await api.post("/api/v1/signals", json=body)).status_code == 202
 
 
