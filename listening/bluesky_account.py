@@ -34,6 +34,10 @@ _KNOWN = 5000
 _FRESH = timedelta(hours=6)
 _ACCOUNTS = 20
 
+_sessions: dict[tuple[str, str, str], str] = {}
+"""The sessions of this process by service, handle and password: sources are built anew with every plan and every run of
+a flow, and Bluesky allows 300 sign-ins a day."""
+
 
 class Account:
     """One session, made when it is first needed and refreshed by itself; without a handle, nobody's."""
@@ -57,6 +61,7 @@ class Account:
         self._accounts: dict[str, str | None] = dict.fromkeys(_handles(accounts))
         self._profiles: OrderedDict[str, tuple[Author, datetime]] = OrderedDict()
         self._no_profiles_until: datetime | None = None
+        self._is_new_session_wanted = False
         self.did = ""
 
     @property
@@ -109,8 +114,7 @@ class Account:
             if self._handle:
                 password = self._password()
                 self._stop_if_refused(password)
-                await client.login(self._handle, password, fetch_bsky_profile=False)
-                self.did = client._session.did if client._session else ""
+                await self._sign_in_as(client, (self._service, self._handle, password))
                 self._refused = None
         except UnauthorizedError as refused:
             await client.request.close()
@@ -124,6 +128,17 @@ class Account:
             raise
         return client
 
+    async def _sign_in_as(self, client: Any, key: tuple[str, str, str]) -> None:
+        """With the session of an earlier source if there is one, else with the password."""
+        client.on_session_change(lambda event, session: _sessions.update({key: session.export()}))
+        known = _sessions.pop(key, None)
+        if known is not None and not self._is_new_session_wanted:
+            await client.login(session_string=known, fetch_bsky_profile=False)
+        else:
+            await client.login(key[1], key[2], fetch_bsky_profile=False)
+        self._is_new_session_wanted = False
+        self.did = client._session.did
+
     def _stop_if_refused(self, password: str) -> None:
         if self._refused is not None and self._refused[0] == password and self._now() < self._refused[1]:
             raise SourceFailed(self._refusal(), (self._refused[1] - self._now()).total_seconds())
@@ -135,6 +150,7 @@ class Account:
         async with self._signing_in:
             if self._client is client:
                 self._client = None
+                self._is_new_session_wanted = True
                 await client.request.close()
 
     async def _find_accounts(self, client: Any) -> None:

@@ -33,13 +33,13 @@ Enrich = Callable[[tuple[Mention, ...]], Awaitable[tuple[Mention, ...]]]
 async def with_beats(
     text: str | None, listen: Listen, poll: Poll, every: float, enrich: Enrich | None = None
 ) -> AsyncIterator[Batch]:
-    """Batches of the stream as they come, and of a poll at once and every so many seconds.
+    """Batches of the stream as they come, and of a poll every so many seconds. Poll once before you follow.
 
     Raises SourceFailed when the stream breaks, when a poll fails and there is no stream, and when the polls beside a
     stream have failed for ten minutes.
     """
     loop = asyncio.get_running_loop()
-    cursor, beat, failing_since = decode(text), loop.time(), None
+    cursor, beat, failing_since = decode(text), loop.time() + every, None
     pieces: asyncio.Queue[Piece] = asyncio.Queue(_WAITING)
     stream = asyncio.create_task(listen(cursor, pieces.put))
     try:

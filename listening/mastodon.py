@@ -62,6 +62,8 @@ class _Listener:
         self._client: Client | None = None
         self._session: requests.Session | None = None
         self._me: Any = None
+        self._door: str | None = None
+        """Where the streams are; empty where there are none, None while nobody has asked."""
         self._signing_in = asyncio.Lock()
         self._threads: OrderedDict[str, str] = OrderedDict()
         self._wait_until: datetime | None = None

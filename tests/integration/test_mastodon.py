@@ -71,13 +71,12 @@ class Hearing:
         return list(batch.mentions)
 
     async def follow_until(self, *texts: str) -> None:
+        await self.poll()
         assert self.source.follow is not None
         stream: AsyncIterator[Batch] = self.source.follow(self.cursor)
         async with asyncio.timeout(20), aclosing(stream) as batches:  # type: ignore[type-var]
-            async for batch in batches:
-                self.keep(batch)
-                if set(texts) <= set(self.texts):
-                    return
+            while not set(texts) <= set(self.texts):
+                self.keep(await anext(batches))
 
 
 async def test_what_customers_write_is_heard_once_with_every_field(server: MockServer):
