@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from incidents.durations import PATTERN as DURATION
 from runbooks.documents import Document, Spot
 from runbooks.places import ModelPath, Problem
 
 PATTERNS = {
+    DURATION: "a duration such as 30s, 5m, 2h, 3d or 1h 30m",
     r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$": "an id of lower-case letters, digits and hyphens such as tech-on-call",
     r"^(?:(?:(?:role|area|team|schedule):)?[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?|area:\*)(?:/(?:second-)?deputy)?$": (
         "a contact such as ana, or a role such as role:duty-commander, or area:*, team:NAME or schedule:NAME"

@@ -15,7 +15,7 @@ from signals.signal import one_line
 LARGEST = 2**53 - 1
 """What every reader of JSON keeps exactly, and every column of the database holds."""
 AMOUNT = r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
-_READABLE = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+READABLE = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 """Something is left when `one_line` has taken blanks and control characters away."""
 
 
@@ -43,7 +43,7 @@ def _said(text: str) -> str:
 
 
 def _readable(longest: int) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "pattern": _READABLE})
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "pattern": READABLE})
 
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_said), _readable(200)]

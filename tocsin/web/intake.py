@@ -238,7 +238,9 @@ class Doors:
                 await self._engine.remarks.refused(integration, error.problems[0], request.body)
             except Overloaded as overloaded:
                 return overloaded_reply(str(overloaded), overloaded.retry_after)
-        return error_reply(400, f"This body cannot be used ({sender.title}).", problems=error.problems)
+        # What a mapping does not find is no fault of the request by itself: the plan asks for more than it has.
+        status = 409 if sender is SENDERS["generic"] and error.problems[0].partition(":")[0] != "body" else 400
+        return error_reply(status, f"This body cannot be used ({sender.title}).", problems=error.problems)
 
 
 Handler = Callable[[Doors, tuple[str, ...], Request], Awaitable[Reply]]

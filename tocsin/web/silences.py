@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from incidents.durations import Duration
-from incidents.errors import SignalRefused
+from incidents.errors import CommandRefused, SignalRefused
 from signals.heartbeats import Heartbeat
 from signals.noise import MOST_MATCHERS
 from tocsin.web.api import GUARDED, EngineHere
@@ -43,7 +43,7 @@ class SilenceOrder(BaseModel):
     until: AwareDatetime | None = None
     """Seven days from now at the latest."""
     lasting: Duration | None = None
-    even_sev1: bool = False
+    even_sev1: StrictBool = False
     """Only with this it covers what is rated SEV1."""
     command_id: CommandId | None = None
     """The same id a second time gives the same answer and does nothing."""
@@ -67,15 +67,18 @@ async def list_silences(
 async def add_silence(engine: EngineHere, order: SilenceOrder) -> dict[str, Any]:
     """What matches is kept, counted and shown, and pages nobody until the silence ends. Incidents go on."""
     contact = engine.known_contact(order.by)
-    name, sentence = await engine.silences.add(
-        order.matchers,
-        contact.id,
-        order.because,
-        until=order.until,
-        lasting=order.lasting,
-        even_sev1=order.even_sev1,
-        command_id=order.command_id,
-    )
+    try:
+        name, sentence = await engine.silences.add(
+            order.matchers,
+            contact.id,
+            order.because,
+            until=order.until,
+            lasting=order.lasting,
+            even_sev1=order.even_sev1,
+            command_id=order.command_id,
+        )
+    except SignalRefused as error:  # what it says has its form; the rules of silences want more of it
+        raise CommandRefused(str(error)) from error
     return {"id": name, "sentence": sentence}
 
 
@@ -95,12 +98,16 @@ async def list_heartbeats(engine: EngineHere) -> dict[str, Any]:
 
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+_KNOWN = "|".join(
+    "".join(f"[{each}{each.upper()}]" for each in word) for word in sorted(WELL | FAILS) if word.isalpha()
+)
 Word = Annotated[str | None, Query(max_length=40)]
+Status = Annotated[str | None, Query(max_length=40, pattern=rf"^\s*([0-9]{{1,3}}|{_KNOWN})?\s*$")]
 _ANSWERS: dict[int | str, dict[str, Any]] = {401: {"description": "Unknown key"}}
 
 
 @beats.get("/webhooks/heartbeat/{key}", responses=_ANSWERS)
-async def beat(engine: EngineHere, key: Key, fail: Word = None, status: Word = None) -> dict[str, Any]:
+async def beat(engine: EngineHere, key: Key, fail: Word = None, status: Status = None) -> dict[str, Any]:
     """A heartbeat; with `?fail` or `?status=fail` it says that it fails. Needs the heartbeat's key, not the token."""
     known = _heartbeat(engine, key)
     fails = fail is not None or _fails(status)
@@ -109,7 +116,7 @@ async def beat(engine: EngineHere, key: Key, fail: Word = None, status: Word = N
 
 @beats.post("/webhooks/heartbeat/{key}", responses=_ANSWERS)
 async def beat_by_post(
-    engine: EngineHere, request: Request, key: Key, fail: Word = None, status: Word = None
+    engine: EngineHere, request: Request, key: Key, fail: Word = None, status: Status = None
 ) -> dict[str, Any]:
     """The same; its body may say how it is: `{"status": "ok" | "fail", "message": "..."}`, or the bare word."""
     known = _heartbeat(engine, key)

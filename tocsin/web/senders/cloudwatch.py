@@ -79,10 +79,10 @@ def is_amazons(url: str) -> bool:
 
 
 def certificate_url(envelope: Envelope) -> str:
-    """Where the certificate is that signs it. Raises SignalRefused unless that is Amazon's."""
+    """Where the certificate is that signs it. Raises KeyRefused unless that is Amazon's."""
     url = envelope.SigningCertURL
     if not is_amazons(url) or not urlsplit(url).path.endswith(".pem") or urlsplit(url).query:
-        raise SignalRefused(["SigningCertURL: this is not a certificate of Amazon SNS"])
+        raise KeyRefused("SigningCertURL: this is not a certificate of Amazon SNS.")
     return url
 
 

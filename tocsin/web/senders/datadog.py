@@ -51,7 +51,9 @@ def read(request: Request, integration: Integration, now: datetime) -> list[Sign
     state, about = _split(event.title)
     transition = (event.transition or state).strip()
     over = transition.lower().startswith(_OVER) or (not transition and event.alert_type.lower() == "success")
-    key = event.aggreg_key or (f"{event.monitor_id}:{event.scope}" if event.monitor_id else about or event.id)
+    key = event.aggreg_key or (
+        f"{event.monitor_id}:{event.scope}" if event.monitor_id else about or one_line(event.title) or event.id
+    )
     if not key:
         raise SignalRefused(["aggreg_key: neither aggreg_key, monitor_id nor title says which monitor this is"])
     tags = dict(each.strip().split(":", 1) for each in event.tags.split(",")[:_MOST_TAGS] if ":" in each)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from incidents.errors import SignalRefused
 from signals.integration import Integration
-from signals.signal import LONGEST_TITLE, Signal, stable_key
+from signals.signal import LONGEST_TITLE, Signal, one_line, stable_key
 from tocsin.web.senders.reading import (
     KB,
     Body,
@@ -50,7 +50,7 @@ def read(request: Request, integration: Integration, now: datetime) -> list[Sign
     """One signal. Without `dedup`, equal texts are one thing, as GoAlert has it."""
     said = parse(request)
     action = "resolve" if said.action.strip().lower() == "close" else "trigger"
-    if not said.summary.strip() and not (action == "resolve" and said.dedup):
+    if not one_line(said.summary) and not (action == "resolve" and said.dedup):
         raise SignalRefused(["summary: Field required"])
     text = f"{said.summary}\n{said.details}".encode("utf-8", "surrogatepass")
     key = stable_key(said.dedup) or f"auto:{hashlib.sha256(text).hexdigest()[:32]}"

@@ -24,7 +24,7 @@ from tocsin.web.senders.reading import (
 
 LIMIT = 2 * KB * KB
 """An event comes with its stack trace and everything around it."""
-_ISSUES: dict[str, Action] = {
+ISSUES: dict[str, Action] = {
     "created": "trigger",
     "unresolved": "trigger",
     "resolved": "resolve",
@@ -32,7 +32,7 @@ _ISSUES: dict[str, Action] = {
     "archived": "resolve",
     "assigned": "acknowledge",
 }
-_METRICS: dict[str, Action] = {"critical": "trigger", "warning": "trigger", "open": "trigger", "resolved": "resolve"}
+METRICS: dict[str, Action] = {"critical": "trigger", "warning": "trigger", "open": "trigger", "resolved": "resolve"}
 
 
 class SentryBody(Body):
@@ -73,13 +73,14 @@ def read(request: Request, integration: Integration, now: datetime) -> list[Sign
         # What Sentry tells besides, such as its installation, has a resource and needs no signal.
         return [] if resource else [_plugin(request)]
     if isinstance(metric := data.get("metric_alert"), dict):
-        action = _METRICS.get(hook.action)
+        action = METRICS.get(hook.action)
         return [] if action is None else [_metric(action, hook.action, metric, data, request.body)]
-    if isinstance(event := data.get("event") or data.get("error"), dict):
+    event = next((data[name] for name in ("event", "error") if isinstance(data.get(name), dict)), None)
+    if event is not None:
         # An "error" is every single error; it is heard only where somebody has subscribed to all of them.
         return [_event(event, str(data.get("triggered_rule") or ""), request.body)]
     if isinstance(issue := data.get("issue"), dict):
-        action = _ISSUES.get(hook.action, "trigger" if hook.action == "triggered" else None)
+        action = ISSUES.get(hook.action, "trigger" if hook.action == "triggered" else None)
         return [] if action is None else [_issue(action, issue, request.body)]
     return []
 
@@ -93,7 +94,7 @@ def _issue(action: Action, issue: dict[str, Any], body: bytes) -> Signal:
     )
     return Signal(
         action,
-        _issue_key(issue.get("id"), "data.issue.id"),
+        stable_key(f"issue-{_id(issue, 'data.issue', 'id')}"),
         title_of(_said(issue, "title"), _said(issue, "culprit"), otherwise="An issue in Sentry"),
         _said(issue, "culprit"),
         labels.get("level"),
@@ -110,7 +111,7 @@ def _event(event: dict[str, Any], rule: str, body: bytes) -> Signal:
     )
     return Signal(
         "trigger",
-        _issue_key(event.get("issue_id") or event.get("event_id"), "data.event.issue_id"),
+        stable_key(f"issue-{_id(event, 'data.event', 'issue_id', 'event_id')}"),
         title_of(_said(event, "title"), _said(event, "message"), rule, otherwise="An event in Sentry"),
         _said(event, "culprit"),
         labels.get("level"),
@@ -121,9 +122,7 @@ def _event(event: dict[str, Any], rule: str, body: bytes) -> Signal:
 
 
 def _metric(action: Action, word: str, metric: dict[str, Any], data: dict[str, Any], body: bytes) -> Signal:
-    found = metric.get("id") or metric.get("identifier")
-    if not isinstance(found, str | int) or found == "":
-        raise SignalRefused(["data.metric_alert.id: Field required"])
+    found = _id(metric, "data.metric_alert", "id", "identifier")
     titles = (_said(data, "description_title"), _said(metric, "title"), _said(data, "description_text"))
     return Signal(
         action,
@@ -142,7 +141,7 @@ def _plugin(request: Request) -> Signal:
     labels = labels_of({}, project=said.project, level=said.level, culprit=said.culprit)
     return Signal(
         "trigger",
-        _issue_key(said.id, "id"),
+        stable_key(f"issue-{_id({'id': said.id}, '', 'id')}"),
         title_of(_said(said.event, "title"), said.message, otherwise="An event in Sentry"),
         said.culprit,
         said.level or None,
@@ -152,10 +151,13 @@ def _plugin(request: Request) -> Signal:
     )
 
 
-def _issue_key(found: Any, field: str) -> str:
-    if not isinstance(found, str | int) or found == "":
-        raise SignalRefused([f"{field}: Field required"])
-    return stable_key(f"issue-{found}")
+def _id(found: dict[str, Any], place: str, *names: str) -> str:
+    """The first of these fields that names anything. Raises SignalRefused, naming the first of them."""
+    said = (found.get(name) for name in names)
+    known = next((each for each in said if isinstance(each, str | int) and each != ""), None)
+    if known is None:
+        raise SignalRefused([f"{place}.{names[0]}: Field required".lstrip(".")])
+    return str(known)
 
 
 def _said(found: dict[str, Any], name: str) -> str:

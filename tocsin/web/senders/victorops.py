@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from incidents.errors import SignalRefused
 from signals.integration import Integration
-from signals.signal import Action, Signal, stable_key
+from signals.signal import Action, Signal, one_line, stable_key
 from tocsin.web.senders.reading import KB, Body, Loose, Request, labels_of, links_of, read_json, title_of
 
 LIMIT = 512 * KB
@@ -35,7 +35,7 @@ _BODY = TypeAdapter(VictorOpsBody)
 def read(request: Request, integration: Integration, now: datetime) -> list[Signal]:
     """One signal; INFO tells and calls nobody."""
     alert = read_json(_BODY, request.body)
-    kind = alert.message_type.strip().upper()
+    kind = one_line(alert.message_type).upper()
     if not kind:
         raise SignalRefused(["message_type: Field required"])
     key = alert.entity_id or alert.entity_display_name
