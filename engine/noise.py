@@ -39,8 +39,8 @@ from signals.signal import Signal
 from storage import noise as store
 from storage.database import Tx
 
-LOOK_AGAIN = timedelta(seconds=30)
-"""How often a signal that is inhibited is looked at, besides the moment at which its alert recovers."""
+LOOK_AGAIN = timedelta(minutes=10)
+"""How often an inhibited signal is looked at besides: when its alert recovers or ends, that is said (`look_again`)."""
 KIND_EVERY = timedelta(minutes=1)
 """How often it is written down that a known kind was heard again."""
 _MOST_KINDS = 10_000

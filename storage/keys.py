@@ -142,7 +142,11 @@ def take_back(tx: Tx, incident_id: str, signals: Mapping[str, bool], severity: s
 
 
 def release(tx: Tx, incident_id: str) -> None:
-    """The incident has ended: its keys open a new one next time."""
+    """The incident has ended: its keys open a new one next time, and what they muted is looked at again."""
+    tx.execute(
+        "UPDATE held SET look_at = 0 WHERE held_by IN (SELECT dedup_key FROM open_keys WHERE incident_id = ?)",
+        (incident_id,),
+    )
     tx.execute("DELETE FROM open_keys WHERE incident_id = ?", (incident_id,))
     tx.execute("DELETE FROM signal_groups WHERE incident_id = ?", (incident_id,))
 

@@ -252,6 +252,22 @@ def test_while_an_alert_fires_what_it_mutes_is_kept_and_is_heard_when_it_has_rec
     assert ears.time_passes(later(30.2)) == ["declared"]
 
 
+def test_what_an_alert_mutes_is_heard_when_its_incident_ends_though_nobody_said_that_it_recovered():
+    ears = Ears(Noise(inhibit=(DOWN,)))
+    ears.hears("trigger", "ClusterDown", cluster="a")
+    ears.hears("trigger", "pod-1", later(1), kind="pod", cluster="a")
+    ears.memory.apply(c.StandDown("a test", "person:ana"), later(2))
+    assert ears.time_passes(later(2.1)) == ["declared"]
+
+
+def test_an_alert_that_is_silenced_itself_mutes_all_the_same():
+    ears = Ears(Noise(inhibit=(DOWN,)))
+    ears.silence("alertname=ClusterDown", minutes=30)
+    assert ears.hears("trigger", "ClusterDown", cluster="a") == "silenced"
+    assert ears.hears("trigger", "pod-1", later(1), kind="pod", cluster="a") == "inhibited"
+    assert sorted(ears.time_passes(later(30))) == ["declared", "inhibited"]
+
+
 def test_what_recovers_before_the_alert_that_mutes_it_is_never_heard():
     ears = Ears(Noise(inhibit=(DOWN,)))
     ears.hears("trigger", "ClusterDown", cluster="a")
