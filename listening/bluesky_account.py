@@ -215,7 +215,7 @@ class Account:
         )
 
 
-_FAILURES = (AtProtocolError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+_FAILURES = (AtProtocolError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TypeError, RecursionError)
 
 
 def _is_session_over(failed: Exception) -> bool:

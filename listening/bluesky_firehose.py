@@ -29,7 +29,7 @@ _SAVED_EVERY = 5.0
 _DEAD = 20.0
 """Seconds without an answer to a ping after which the connection is dead; a quiet network is none."""
 _REMEMBERED = 5000
-_UNREADABLE = (AtProtocolError, ValueError, TypeError, KeyError, AttributeError)
+_UNREADABLE = (AtProtocolError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class PassedOn:
