@@ -3,6 +3,8 @@
 from contacts.directory import Directory, Live
 from incidents.errors import PlanInvalid
 from runbooks.plan import Plan
+from signals.rules import Thresholds
+from signals.thresholds import compiled
 from storage.database import Tx
 from storage.plans import load_plan
 
@@ -14,10 +16,12 @@ class PlanBook:
         self._plans: dict[str, Plan] = {}
         self._active: tuple[str, Plan, Directory] | None = None
         self._live = Live()
+        self._thresholds: Thresholds | None = None
 
     def activate(self, version: str, plan: Plan, directory: Directory) -> None:
         self._plans[version] = plan
         self._active = (version, plan, directory.with_live(self._live))
+        self._thresholds = None if plan.thresholds is None else compiled(plan.thresholds)
 
     @property
     def live(self) -> Live:
@@ -38,6 +42,11 @@ class PlanBook:
     @property
     def plan(self) -> Plan:
         return self._current()[1]
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """The rules of the active plan, ready to decide with; None when it has none."""
+        return self._thresholds
 
     @property
     def directory(self) -> Directory:

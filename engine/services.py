@@ -19,6 +19,7 @@ from engine.briefing import Briefing, brief
 from engine.calendars import Calendars
 from engine.clock import Clock, random_token
 from engine.compose import Composer, digest
+from engine.detection import Detection
 from engine.door import Change, Door
 from engine.expectations import Expectations
 from engine.faults import checkpoint_from
@@ -27,6 +28,7 @@ from engine.grounds import Grounds
 from engine.home import Home
 from engine.intake import Heard, Intake
 from engine.links import Links
+from engine.listening import Listening
 from engine.mailbox import Mailbox
 from engine.numbers import Numbers
 from engine.outside import page_operators, trial_row
@@ -47,6 +49,7 @@ from incidents.evolve import fold
 from incidents.impact import read_answers
 from incidents.severity import Severity
 from incidents.state import Incident
+from listening.tone_model import tone_of
 from notifications.channel import Answer, Channel
 from notifications.channels import ChannelSettings, build_channels, build_others
 from notifications.email_tokens import SIGNED
@@ -204,6 +207,21 @@ class Engine:
         self.calendars = Calendars(self.database, self.book, self.clock, self.page_operators, self.tick.nudge)
         self.calendars.load()
         self.accompany(self.calendars)
+        tone, problems = tone_of(self.config.home)
+        for problem in problems:
+            log.error("a judge of tone cannot be used: %s", problem)
+        self.detection = Detection(self.database, self.door, self.book, self.clock, self.publish, self.page_operators)
+        self.listening = Listening(
+            self.database,
+            self.book,
+            self.clock,
+            self.page_operators,
+            self.detection.nudge,
+            folder=self.config.plan,
+            tone=tone,
+        )
+        self.accompany(self.detection)
+        self.accompany(self.listening)
         self.silences = Silences(self.database, self.clock, self.book)
         self.expectations = Expectations(self)
         self.accompany(self.expectations)
@@ -276,6 +294,8 @@ class Engine:
         self.plan_trouble = None
         version = await asyncio.to_thread(self._activate, loaded)
         self.calendars.follow_plan()
+        self.listening.follow_plan()
+        self.detection.follow_plan()
         self.expectations.follow_plan()
         await self.database.write(lambda tx: self._look_again(tx))
         self.tick.nudge()
@@ -350,7 +370,12 @@ class Engine:
             raise Overloaded("One of these signals could not be taken; the others were. Send it again.", 30)
 
     async def _hear(self, integration: Integration, signals: Sequence[Signal], now: datetime) -> list[Heard]:
-        heard = await self.database.write(lambda tx: self.intake.hear(tx, integration, signals, now), droppable=True)
+        def work(tx: Tx) -> list[Heard]:
+            heard = self.intake.hear(tx, integration, signals, now)
+            self.detection.note_alerts(tx, integration.name, signals, heard, now)
+            return heard
+
+        heard = await self.database.write(work, droppable=True)
         self.take(heard)
         return heard
 

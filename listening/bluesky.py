@@ -1,7 +1,7 @@
 """Bluesky: notifications of our account, what we wrote ourselves, a search for the brands' words, and the firehose."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -117,7 +117,7 @@ class _Listener:
         mention = self._posts.post(uri, record, author_of(part(view, "author")), indexed)
         return Item(uri, mention.at, mention)
 
-    def follow(self, cursor: str | None) -> AsyncIterator[Batch]:
+    def follow(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `listening.source.Follow`: the firehose, and beside it a poll every `every`."""
         return with_beats(cursor, self._listen, self.poll, self._spec.every.total_seconds(), self._account.with_reach)
 

@@ -1,7 +1,7 @@
 """A stream and a poll with one cursor: the stream says at once what is new, the poll that nothing was missed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,7 +32,7 @@ Enrich = Callable[[tuple[Mention, ...]], Awaitable[tuple[Mention, ...]]]
 
 async def with_beats(
     text: str | None, listen: Listen, poll: Poll, every: float, enrich: Enrich | None = None
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Batch, None]:
     """Batches of the stream as they come, and of a poll every so many seconds. Poll once before you follow.
 
     Raises SourceFailed when the stream breaks, when a poll fails and there is no stream, and when the polls beside a

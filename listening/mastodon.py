@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -78,7 +78,7 @@ class _Listener:
         except TimeoutError:
             raise SourceFailed(f"{self._spec.server} took more than {POLL_LIMIT:.0f} s to answer.") from None
 
-    def follow(self, cursor: str | None) -> AsyncIterator[Batch]:
+    def follow(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """See `listening.source.Follow`: the streams of our account and the hashtags, and a poll every `every`."""
         every = self._spec.every.total_seconds()
         return with_beats(cursor, self._listen, self.poll, every, self._with_threads)

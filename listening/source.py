@@ -4,7 +4,7 @@ The cursor is text that only the source understands. It is kept in the store, in
 mentions: a restart misses nothing, and what is read twice is kept once (`source` and `id` name a mention).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ Poll = Callable[[str | None], Awaitable[Batch]]
 
 Raises SourceFailed and nothing else. Safe to call twice with one cursor, by two processes too.
 """
-Follow = Callable[[str | None], AsyncIterator[Batch]]
+Follow = Callable[[str | None], AsyncGenerator[Batch, None]]
 """The same as it comes. Ends by SourceFailed when the stream breaks; what was missed meanwhile `poll` or a new stream
 from the last cursor brings."""
 

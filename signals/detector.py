@@ -145,6 +145,10 @@ class Detector:
         known = self._brands.get(brand)
         return None if known is None else known.picture("", CountSpec((subject, frozenset()), "sums", 60), 0.0)
 
+    def firing(self) -> list[str]:
+        """Keys of the alerts that fire, silent sources among them."""
+        return list(self._alerts.firing)
+
     def standing(self, brand: str) -> tuple[str, ...]:
         """Names of the rules that hold now."""
         known = self._brands.get(brand)
