@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.clock import from_stamp
 from engine.contacts_view import known, standing_view
+from engine.remarks import latest_changes
 from engine.view import stamp
 from runbooks.noise import open_windows
 from storage import keys, noise, outbox
@@ -16,8 +17,15 @@ if TYPE_CHECKING:
 async def status_of(engine: "Engine") -> dict[str, Any]:
     """The engine's own state as JSON values. Reads only."""
     now = engine.clock.monotonic()
-    open_by_severity, rows, quarantined, beside = await engine.database.read(
-        lambda tx: (incident_log.counts(tx), outbox.counts(tx), incident_log.quarantined(tx), known(tx))
+    senders, today = engine.book.plan.integrations, engine.clock.now()
+    open_by_severity, rows, quarantined, beside, changes = await engine.database.read(
+        lambda tx: (
+            incident_log.counts(tx),
+            outbox.counts(tx),
+            incident_log.quarantined(tx),
+            known(tx),
+            latest_changes(tx, senders, today),
+        )
     )
     return {
         "engine": engine.name,
@@ -28,6 +36,7 @@ async def status_of(engine: "Engine") -> dict[str, Any]:
         "outbox": rows,
         "in_flight": engine.pager.in_flight,
         "quarantined": quarantined,
+        "changes": changes,
         "workers": {worker: round(now - at, 1) for worker, at in engine.presence.seen.items()},
         "driven": len(engine.presence.drivers),
         "prefect": prefect_sentence(engine),

@@ -50,6 +50,7 @@ def incident_screen(
     ]
     lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
     lines += _missing(view, width, program)
+    lines += _changes("Recent changes", view.get("changes") or (), now, width)
     entries = view["timeline"] if whole else view["timeline"][-_RECENT:]
     left_out = len(view["timeline"]) - len(entries)
     lines += _title(f"Timeline (the last {len(entries)}; all with --all)" if left_out else "Timeline")
@@ -69,8 +70,9 @@ def status_screen(
     """The banner and the open incidents, worst first."""
     incidents = printable(list(incidents))
     lines = [*_banner(status, names, now)]
+    changed = _changes("Changed within a day", printable(list(status.get("changes") or ())), now, width)
     if not incidents:
-        return [*lines, "", click.style("Nothing is open.", fg="green")]
+        return [*lines, "", click.style("Nothing is open.", fg="green"), *changed]
     for each in sorted(incidents, key=lambda one: (one["severity"], one["declared_at"])):
         lines.append("")
         lines.append(_strip(each))
@@ -81,6 +83,18 @@ def status_screen(
             lines.append(f"  Next update {_deadline(each['next_update_by'], now)}.")
         if each.get("quarantined"):
             lines += _folded(f"  Set aside, its log cannot be read: {each['quarantined']}", width, 2)
+    return [*lines, *changed]
+
+
+def _changes(title: str, changes: Sequence[Mapping[str, Any]], now: datetime, width: int) -> list[str]:
+    """What was changed by whom, the latest first: the usual cause."""
+    lines = _title(title) if changes else []
+    for each in changes:
+        where = f" ({each['source']})" if each["source"] else ""
+        links = "".join(f" {link}" for link in each["links"])
+        lines += _folded(
+            f"  {clock(each['at'], now)} {each['summary']}{where} [{each['integration']}]{links}", width, 8
+        )
     return lines
 
 

@@ -31,6 +31,7 @@ from tests.support.real_engine import (
     rung,
 )
 from tocsin.web.app import build_app
+from tocsin.web.monitor_openapi import monitor_paths
 
 AUTH_TOKEN = "twilio_test_auth_token"
 ALERTMANAGER = f"/webhooks/alertmanager/{ALERTMANAGER_KEY}"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.counterparties import ROOT
+from tests.support.monitors import integration
 from tests.support.real_engine import LONG, Engines, PlanFiles, RealEngine, person, rung
 
 EXAMPLES = 10
@@ -32,7 +33,16 @@ def plan() -> PlanFiles:
     turns = {"people": ["ana", "dora"], "start": "2026-01-05"}
     desk = {"id": "desk", "title": "The desk", "time_zone": "Europe/Madrid", "layers": [turns]}
     refund = {"id": "refund", "question": "Refund?", "options": ["yes", "no"], "decider": "dora", "within": LONG}
-    return PlanFiles(people, [rung("ana")], ["dora"], decisions=[refund], more_contacts={"schedules": [desk]})
+    # Everything is asked with the API's token: Opsgenie's API opens to it when an integration has the same key.
+    opsgenie = {**integration("opsgenie"), "key": RealEngine.token}
+    return PlanFiles(
+        people,
+        [rung("ana")],
+        ["dora"],
+        decisions=[refund],
+        more_contacts={"schedules": [desk]},
+        more_integrations=[opsgenie],
+    )
 
 
 async def search(engine: RealEngine, folder: Path, **environment: str) -> tuple[int, str]:

@@ -14,6 +14,7 @@ import orjson
 from fastapi import FastAPI
 
 from tocsin.web.listening import ChatwootEvent, ZendeskEvent
+from tocsin.web.monitor_openapi import GENIE_KEY, MODELS, monitor_paths
 from tocsin.web.senders.alertmanager import AlertmanagerBody
 from tocsin.web.senders.ours import OurSignal
 from tocsin.web.senders.pagerduty import PagerDutyEvent
@@ -65,6 +66,7 @@ for _path, _title, _model in (
             "503": _OVERLOADED,
         },
     )
+_MONITORS = monitor_paths()
 _A_WORD = {"type": "string", "minLength": 1}
 _REFUSAL = "Refusal"
 _REFUSAL_SCHEMA: dict[str, Any] = {
@@ -120,7 +122,7 @@ _LINKS = (
     ("get /api/v1/schedules", "200", "$response.body#/schedules/0/id", "schedule_id"),
 )
 """Operation, answer, where the name stands in it, and the parameter that it is for."""
-_WITH_KEY = re.compile(r"/webhooks/([a-z]+)/\{key\}")
+_WITH_KEY = re.compile(r"(?:/webhooks)?/([a-z]+)/\{key\}(?:/.*)?")
 _BY_FASTAPI = ("HTTPValidationError", "ValidationError")
 """Its own shape of a refusal; ours is another."""
 _ALWAYS_ANSWERS = ("/healthz", "/metrics")
@@ -160,6 +162,13 @@ def _describe_machines(described: dict[str, Any]) -> None:
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema | ({"anyOf": needs} if (needs := _NEEDS.get(model.__name__)) else {})
         described["paths"][path] = {"post": _operation(path, summary, model.__name__, answers)}
+    for each in MODELS:
+        schema = each.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[each.__name__] = schema
+    described["paths"].update(monitor_paths())
+    schemes = described["components"].setdefault("securitySchemes", {})
+    schemes[GENIE_KEY] = {"type": "apiKey", "in": "header", "name": "Authorization"}
 
 
 def _operation(path: str, summary: str, schema: str, answers: dict[str, str]) -> dict[str, Any]:
@@ -179,7 +188,7 @@ def _operation(path: str, summary: str, schema: str, answers: dict[str, str]) ->
 
 def _say_what_may_come(path: str, method: str, operation: dict[str, Any]) -> None:
     """Every answer that this operation may give, with its shape and its headers."""
-    answers, is_ours = operation["responses"], path not in _MACHINES
+    answers, is_ours = operation["responses"], path not in _MACHINES and path not in _MONITORS
     if answers.get("422", {}).get("description") == "Validation Error":
         del answers["422"]
     for code in _codes(path, method, operation):
@@ -201,7 +210,7 @@ def _codes(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
         yield "503"
     if method == "post":
         yield from ("413", "415")
-    if path in _MACHINES:
+    if path in _MACHINES or path in _MONITORS:
         return
     if "security" in operation:
         yield "401"
@@ -252,7 +261,11 @@ def with_keys(described: dict[str, Any], keys: Mapping[str, list[str]]) -> dict[
     """
     served = copy.deepcopy(described)
     schemas = served["components"]["schemas"]
-    for model, kind in (("PagerDutyEvent", "pagerduty"), ("OurSignal", "signals")):
+    for model, kind in (
+        ("PagerDutyEvent", "pagerduty"),
+        ("PagerDutyChange", "pagerduty"),
+        ("OurSignal", "signals"),
+    ):
         if keys.get(kind):
             schemas[model]["properties"]["routing_key"] = {"type": "string", "enum": keys[kind]}
     for path, _, operation in _operations(served):

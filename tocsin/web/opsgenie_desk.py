@@ -13,7 +13,7 @@ from engine.view import stamp
 from incidents.errors import Overloaded, SignalRefused
 from incidents.ids import incident_number, parse_incident_id
 from signals.integration import Integration
-from signals.signal import Action, Signal, stable_key
+from signals.signal import Action, Signal, one_line, stable_key
 from tocsin.web.hearing import hear, integration_for, keys_in, read
 from tocsin.web.http import Reply, json_reply, overloaded_reply
 from tocsin.web.senders import opsgenie
@@ -37,7 +37,8 @@ class OpsgenieDesk:
         """`rest` is the path behind `/v2/alerts`."""
         integration = integration_for(self._engine, "opsgenie", keys_in(request.headers.get("authorization", "")))
         if integration is None:
-            return self._said(401, message="Could not authenticate")
+            refusal = {"message": "Could not authenticate", "took": 0.0, "requestId": random_token(16)}
+            return json_reply(401, refusal, (b"www-authenticate", b"GenieKey"))
         desk = _Visit(self._engine, integration, request)
         try:
             match request.method, rest:
@@ -115,7 +116,7 @@ class _Visit:
 
     async def note(self, identifier: str) -> Reply:
         said = opsgenie.read_action(self._request.body)
-        if not said.note.strip():
+        if not one_line(said.note):
             raise SignalRefused(["note: Note can not be empty."])
         keys = await self._keys(identifier)
         told = await self._note(keys, said.user or said.source, said.note)

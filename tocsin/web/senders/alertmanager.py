@@ -4,9 +4,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter
 
-from incidents.errors import SignalRefused
 from signals.integration import Integration
 from signals.signal import Signal
 from tocsin.web.senders.reading import KB, Body, Loose, Request, links_of, moment_of, read_json, title_of
@@ -43,7 +42,7 @@ class AlertmanagerBody(Body):
 class PostedAlert(Body):
     """An alert as Prometheus tells it: it fires until `endsAt` and is told again meanwhile."""
 
-    labels: dict[str, str]
+    labels: Annotated[dict[str, str], Field(min_length=1)]
     annotations: dict[str, str] = {}
     startsAt: str = ""  # noqa: N815 - Alertmanager's own name
     endsAt: str = ""  # noqa: N815 - Alertmanager's own name
@@ -95,11 +94,6 @@ def alert_signal(
 def read_posted(request: Request, integration: Integration, now: datetime) -> list[Signal]:
     """The alerts that a Prometheus posts. One whose end has passed is resolved; the others fire until then."""
     alerts = read_json(_POSTED, request.body)
-    problems = [
-        f"{number}.labels: at least one label is needed" for number, each in enumerate(alerts) if not each.labels
-    ]
-    if problems:
-        raise SignalRefused(problems[:20])
     return [_posted_signal(alert, integration.severity_label, now) for alert in alerts]
 
 

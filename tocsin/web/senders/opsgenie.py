@@ -10,7 +10,7 @@ from pydantic import StringConstraints, TypeAdapter
 
 from incidents.errors import SignalRefused
 from signals.integration import Integration
-from signals.signal import LONGEST_TITLE, Signal, stable_key
+from signals.signal import LONGEST_TITLE, Signal, one_line, stable_key
 from tocsin.web.senders.reading import KB, Body, Loose, LooseList, LooseMapping, Title, labels_of, read_json
 
 LIMIT = 512 * KB
@@ -64,7 +64,7 @@ def read_action(body: bytes) -> OpsgenieAction:
 
 def read_text(body: bytes, field: str) -> str:
     """The new message or description. Raises SignalRefused when it is empty."""
-    said = str(getattr(read_json(_TEXT, body), field)).strip()
+    said = one_line(str(getattr(read_json(_TEXT, body), field)))
     if not said:
         raise SignalRefused([f"{field}: must not be empty"])
     return said
