@@ -1,16 +1,23 @@
 """Thresholds and sources that do not fit together, or that could never hold, are found at the very word."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runbooks.hearing_checks import hearing_smells, listening_findings, threshold_findings
+from runbooks.loader import LIBRARY, load_plan
 from runbooks.places import Finding, Weight
 from runbooks.plan import Plan
+from signals.conditions import AboveUsual, Condition, Silent
+from signals.grammar import write
 from signals.listening import Listening
 from signals.program import Program
 from signals.thresholds import ThresholdsFile, compiled
+from tests.signals.test_grammar import KINDS
 from tests.support.plans import crisis_plan
 
 SITUATION = "SHOP_DOWN"
@@ -312,3 +319,30 @@ def test_a_monitoring_alert_that_nobody_could_send_is_named():
     plan = a_plan(a_rule(when="monitoring alert [checkout] is firing"))
     mute = plan.model_copy(update={"integrations": ()})
     assert "No monitoring alert can be heard: plan.yaml has no 'integrations'." in smelt(mute)
+
+
+def with_known_names(condition: Condition) -> Condition:
+    match condition:
+        case AboveUsual():
+            return replace(condition, word="clear")
+        case Silent():
+            return replace(condition, source=None)
+    return condition
+
+
+sentences = st.one_of(*KINDS.values()).map(with_known_names).map(write)
+
+
+@given(sentences, st.lists(sentences, max_size=2), st.lists(sentences, max_size=2), st.lists(sentences, max_size=2))
+def test_whatever_the_checks_let_pass_the_detector_takes(when, also, other, only_if):
+    plan = a_plan(a_rule(when=when, **{"and": also, "or": other, "only if": only_if}), topics={"injury": ["injur*"]})
+    if errors(plan):
+        return
+    assert plan.thresholds is not None
+    Program(compiled(plan.thresholds))
+
+
+def test_the_shipped_rules_are_taken_by_the_detector():
+    file = load_plan(LIBRARY).plan.thresholds
+    assert file is not None
+    assert len(Program(compiled(file)).rules) == len(file.rules) == 9
