@@ -33,6 +33,7 @@ PATTERNS = {
     r"^(https?|wss?)://[^\s]+$": "an address such as https://example.com/feed.xml, without blanks",
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable such as TOCSIN_BLUESKY_PASSWORD",
     r"^[0-9]{1,20}$": "the number of an account, of digits only",
+    r"^[a-z]{2,3}$": "a language's code of two or three letters such as en, es or fil",
     r"^[A-Za-z0-9_]{2,21}$": "a subreddit's name such as personalfinance, without r/",
     r"^[a-z][a-z-]{0,30}$": "a word of small letters such as clear",
     r"^[^\[\]\",*A-Z\s]([^\[\]\",*A-Z]{0,58}[^\[\]\",*A-Z\s])?$": (
