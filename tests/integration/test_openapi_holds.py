@@ -5,14 +5,15 @@ from a seed of its own that stands in the output (`make fuzz`).
 """
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from signals.integration import KINDS
 from tests.support.counterparties import ROOT
-from tests.support.monitors import integration
 from tests.support.real_engine import LONG, Engines, PlanFiles, RealEngine, person, rung
 
 EXAMPLES = 10
@@ -28,21 +29,31 @@ SEARCH = [
 ]
 
 
+MAPPING = {"summary": "$.title", "dedup_key": "$.id"}
+
+
 def plan() -> PlanFiles:
     people = [person("ana", "console"), person("dora")]
     turns = {"people": ["ana", "dora"], "start": "2026-01-05"}
     desk = {"id": "desk", "title": "The desk", "time_zone": "Europe/Madrid", "layers": [turns]}
     refund = {"id": "refund", "question": "Refund?", "options": ["yes", "no"], "decider": "dora", "within": LONG}
-    # Everything is asked with the API's token: Opsgenie's API opens to it when an integration has the same key.
-    opsgenie = {**integration("opsgenie"), "key": RealEngine.token}
-    return PlanFiles(
-        people,
-        [rung("ana")],
-        ["dora"],
-        decisions=[refund],
-        more_contacts={"schedules": [desk]},
-        more_integrations=[opsgenie],
-    )
+    return PlanFiles(people, [rung("ana")], ["dora"], decisions=[refund], more_contacts={"schedules": [desk]})
+
+
+KEYS = {
+    kind: f"{kind}-key-0123456789" for kind in KINDS if kind not in ("email", "alertmanager", "pagerduty", "signals")
+}
+
+
+def with_every_sender(folder: Path) -> None:
+    """An integration of each kind, and a heartbeat, beside those that the plan has."""
+    plan = json.loads((folder / "plan.yaml").read_text(encoding="utf-8"))
+    for kind, key in KEYS.items():
+        integration = {"name": kind, "kind": kind, "key": key, "routes": [{"situation": "SHOP_DOWN"}]}
+        plan["integrations"].append(integration | ({"mapping": MAPPING} if kind == "generic" else {}))
+    beat = {"name": "backup", "key": "heartbeat-key-0123456789", "every": LONG, "situation": "SHOP_DOWN"}
+    plan["heartbeats"] = [beat]
+    (folder / "plan.yaml").write_text(json.dumps(plan), encoding="utf-8")
 
 
 async def search(engine: RealEngine, folder: Path, **environment: str) -> tuple[int, str]:
@@ -65,7 +76,9 @@ async def search(engine: RealEngine, folder: Path, **environment: str) -> tuple[
 @pytest.mark.timeout(36_000 if LONGER else 600)
 @pytest.mark.parametrize("knows", ["nobody", "the plan's names"])
 async def test_nothing_is_answered_that_the_description_does_not_say(engines: Engines, tmp_path: Path, knows: str):
-    engine = await engines.make(plan()).up()
+    engine = engines.make(plan())
+    with_every_sender(engine.plan)
+    await engine.up()
     for signal in ("one", "two"):
         await engine.hears(signal)
     hooks = {"SCHEMATHESIS_HOOKS": "tests.support.fuzzed_names"} if knows != "nobody" else {}

@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from engine.metrics import render
@@ -24,14 +24,18 @@ from storage.database import StorageBroken
 from tocsin.web import api, directory, pages, push, schedules, silences
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
+from tocsin.web.hearing import COME_BACK_AFTER
 from tocsin.web.http import (
+    BodyCutOff,
     BodyTooLarge,
     Receive,
     Reply,
     Scope,
     Send,
+    TooMuchAtOnce,
     error_reply,
     header,
+    overloaded_reply,
     read_body,
     send_reply,
     too_packed,
@@ -125,14 +129,17 @@ def _errors(app: FastAPI) -> None:
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         headers = error.headers
         if error.status_code == 405:
-            headers = {"allow": ", ".join(_methods_at(app, request.url.path))}
+            headers = {"allow": ", ".join(_methods_at(app, request.scope))}
         return JSONResponse({"error": str(error.detail)}, error.status_code, headers=headers)
 
 
-def _methods_at(app: FastAPI, path: str) -> list[str]:
+def _methods_at(app: FastAPI, scope: Scope) -> list[str]:
     """What may be asked of this path. The router itself names the methods of the first route that matches only."""
-    routes = [each for each in app.router.routes if isinstance(each, Route) and each.path_regex.match(path)]
-    return sorted({method for each in routes for method in each.methods or ()})
+    return [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(each.matches({**scope, "method": method})[0] is Match.FULL for each in app.router.routes)
+    ]
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -153,6 +160,14 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        try:
+            await self._answer(scope, receive, send)
+        except BodyCutOff:
+            return
+        except TooMuchAtOnce as error:
+            await send_reply(send, overloaded_reply(str(error), COME_BACK_AFTER))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         encoded = header(scope, b"content-encoding").strip().lower()
         if encoded not in ("", "identity") and scope["method"] in ("POST", "PUT"):

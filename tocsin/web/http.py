@@ -48,24 +48,67 @@ def too_packed(encoding: str) -> Reply:
     return error_reply(415, sentence, (b"accept-encoding", b"identity"))
 
 
+MOST_AT_ONCE = 128 * 1024 * 1024
+"""Bytes of all bodies that have come in part."""
+
+
+class TooMuchAtOnce(Exception):
+    """So many large bodies come in at once that this one has to come again (503)."""
+
+
+class BodyCutOff(Exception):
+    """The sender has gone before the end of its body: nothing of it counts, and nobody hears an answer."""
+
+
+class _Held:
+    """The bytes of bodies that have come in part. One for the process."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+
+_held = _Held()
+
+
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it grows past `limit` bytes; the rest is not read."""
-    message = await receive()
+    """The whole body; `tocsin/web/connection.py` bounds the time that it may take.
+
+    Raises BodyTooLarge as soon as it grows past `limit` bytes, TooMuchAtOnce, and BodyCutOff when its sender goes away;
+    the rest is not read then.
+    """
+    message = await _next(receive)
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
         if len(body) > limit:
             raise BodyTooLarge(limit)
         return body
-    parts, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+    return await _read_parts(receive, limit, body)
+
+
+async def _read_parts(receive: Receive, limit: int, first: bytes) -> bytes:
+    parts, size, more = [first], len(first), True
+    _held.size += size
+    try:
+        while more and size <= limit:
+            if _held.size > MOST_AT_ONCE:
+                raise TooMuchAtOnce("Too much comes in at once. Send it again.")
+            message = await _next(receive)
+            part, more = message.get("body", b""), bool(message.get("more_body"))
+            parts.append(part)
+            size += len(part)
+            _held.size += len(part)
         if size > limit:
             raise BodyTooLarge(limit)
-    return b"".join(parts)
+        return b"".join(parts)
+    finally:
+        _held.size -= size
+
+
+async def _next(receive: Receive) -> MutableMapping[str, Any]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise BodyCutOff
+    return message
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from tocsin.web.fields import READABLE
 from tocsin.web.listening import ChatwootEvent, ZendeskEvent
 from tocsin.web.senders import SENDERS, sentry
+from tocsin.web.senders.alertmanager import PostedAlert
 from tocsin.web.senders.cloudwatch import Envelope
 from tocsin.web.senders.goalert import GoAlertBody
 from tocsin.web.senders.grafana import GrafanaBody, LegacyGrafanaBody
@@ -105,20 +106,7 @@ NEEDS: dict[str, list[Schema]] = {
 """By the name of a model: one of these holds."""
 
 _LOOSE: Schema = {}
-ANY_ALERTS: Schema = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {
-            "labels": {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
-            "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
-            "startsAt": {"type": "string"},
-            "endsAt": {"type": "string", "description": "When it is over; without it, in five minutes"},
-            "generatorURL": {"type": "string"},
-        },
-        "required": ["labels"],
-    },
-}
+_POSTED: Schema = {"type": "array", "items": PostedAlert.model_json_schema()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +125,8 @@ class Machine:
     """Another body that is taken as well."""
     field: str = ""
     """The one field that a body of this path needs."""
+    may_be_silent: bool = False
+    """Whether it may come without a body."""
     content: str = "application/json"
     query: tuple[tuple[str, Schema, bool], ...] = ()
     """Name, schema, whether it is needed."""
@@ -148,7 +138,10 @@ _TAKEN = ("202", "401", "404", "422")
 
 def _opsgenie(method: str, path: str, summary: str, body: type[Any] | None, field: str = "") -> Machine:
     query = _IDENTIFIER if "{identifier}" in path else ()
-    return Machine(method, path, summary, body, _TAKEN, "opsgenie", "header", field=field, query=query)
+    silent = body is OpsgenieAction and not field
+    return Machine(
+        method, path, summary, body, _TAKEN, "opsgenie", "header", field=field, may_be_silent=silent, query=query
+    )
 
 
 def machines() -> Iterator[Machine]:
@@ -190,7 +183,7 @@ def machines() -> Iterator[Machine]:
             "post",
             f"{prefix}/api/v2/alerts",
             "What a Prometheus posts to its Alertmanager",
-            ANY_ALERTS,
+            _POSTED,
             ("200", "400", "401"),
             "alertmanager",
             key_in,

@@ -13,61 +13,10 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 
-from tocsin.web.listening import ChatwootEvent, ZendeskEvent
-from tocsin.web.monitor_openapi import GENIE_KEY, MODELS, monitor_paths
-from tocsin.web.senders.alertmanager import AlertmanagerBody
-from tocsin.web.senders.ours import OurSignal
-from tocsin.web.senders.pagerduty import PagerDutyEvent
+from tocsin.web.machines import KEY, KEY_SCHEME, Machine, body_schema, machines
 
 FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
-_TAKEN, _TOO_LARGE, _OVERLOADED = "Taken", "Too large", "Overloaded: send it again"
-_MACHINES: dict[str, tuple[str, type[Any], dict[str, str]]] = {
-    "/v2/enqueue": (
-        "PagerDuty Events API v2",
-        PagerDutyEvent,
-        {"202": _TAKEN, "400": "Invalid event, or an unknown routing_key", "413": _TOO_LARGE, "503": _OVERLOADED},
-    ),
-    "/webhooks/alertmanager/{key}": (
-        "Alertmanager webhook, version 4",
-        AlertmanagerBody,
-        {
-            "202": _TAKEN,
-            "400": "Not a version 4 webhook",
-            "401": "Unknown key",
-            "413": _TOO_LARGE,
-            "503": _OVERLOADED,
-        },
-    ),
-    "/api/v1/signals": (
-        "A signal in our own format; needs an integration key, not the token",
-        OurSignal,
-        {
-            "202": _TAKEN,
-            "400": "Wrong fields",
-            "401": "Unknown key",
-            "413": _TOO_LARGE,
-            "503": _OVERLOADED,
-        },
-    ),
-}
-for _path, _title, _model in (
-    ("/webhooks/chatwoot/{key}", "Chatwoot's webhooks, a source of listening.yaml", ChatwootEvent),
-    ("/webhooks/zendesk/{key}", "Zendesk's webhooks, a source of listening.yaml", ZendeskEvent),
-):
-    _MACHINES[_path] = (
-        _title,
-        _model,
-        {
-            "200": "Nothing in it to hear",
-            "202": _TAKEN,
-            "400": "Not what it sends",
-            "401": "Unknown key, or not signed",
-            "413": _TOO_LARGE,
-            "503": _OVERLOADED,
-        },
-    )
-_MONITORS = monitor_paths()
-_A_WORD = {"type": "string", "minLength": 1}
+_MACHINES = {(each.method, each.path): each for each in machines()}
 _REFUSAL = "Refusal"
 _REFUSAL_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -90,23 +39,17 @@ _WORDS = {
     "415": "The body is not JSON, or it is compressed",
     "503": "Overloaded, or the disk is full: nothing was taken, ask again",
 }
-_NEEDS: dict[str, list[dict[str, Any]]] = {
-    "PagerDutyEvent": [
-        {"properties": {"event_action": {"const": "trigger"}, "payload": {"type": "object"}}, "required": ["payload"]},
-        {
-            "properties": {"event_action": {"enum": ["acknowledge", "resolve"]}, "dedup_key": _A_WORD},
-            "required": ["dedup_key"],
-        },
-    ],
-    "OurSignal": [
-        {"properties": {"action": {"const": "trigger"}}, "required": ["summary"]},
-        {
-            "properties": {"action": {"enum": ["acknowledge", "resolve"]}, "dedup_key": _A_WORD},
-            "required": ["dedup_key"],
-        },
-    ],
+_HEARD = {
+    "200": "Heard",
+    "202": "Taken: it is durable",
+    "204": "Taken: it is durable",
+    "400": "Not what this sender sends, or an unknown key; names the field",
+    "401": "Unknown key",
+    "403": "A topic that the plan does not know",
+    "409": "The integration's mapping does not find what it needs",
+    "422": "Not what this sender sends; names the field",
 }
-"""What an action needs besides: one of these holds."""
+"""What a machine hears."""
 _HEADERS: dict[str, dict[str, Any]] = {
     "401": {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
     "503": {
@@ -122,7 +65,6 @@ _LINKS = (
     ("get /api/v1/schedules", "200", "$response.body#/schedules/0/id", "schedule_id"),
 )
 """Operation, answer, where the name stands in it, and the parameter that it is for."""
-_WITH_KEY = re.compile(r"(?:/webhooks)?/([a-z]+)/\{key\}(?:/.*)?")
 _BY_FASTAPI = ("HTTPValidationError", "ValidationError")
 """Its own shape of a refusal; ours is another."""
 _ALWAYS_ANSWERS = ("/healthz", "/metrics")
@@ -156,39 +98,38 @@ def _operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str,
 
 
 def _describe_machines(described: dict[str, Any]) -> None:
-    schemas = described.setdefault("components", {}).setdefault("schemas", {})
-    for path, (summary, model, answers) in _MACHINES.items():
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema | ({"anyOf": needs} if (needs := _NEEDS.get(model.__name__)) else {})
-        described["paths"][path] = {"post": _operation(path, summary, model.__name__, answers)}
-    for each in MODELS:
-        schema = each.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[each.__name__] = schema
-    described["paths"].update(monitor_paths())
-    schemes = described["components"].setdefault("securitySchemes", {})
-    schemes[GENIE_KEY] = {"type": "apiKey", "in": "header", "name": "Authorization"}
+    components = described.setdefault("components", {})
+    components.setdefault("securitySchemes", {})[KEY] = KEY_SCHEME
+    schemas = components.setdefault("schemas", {})
+    for (method, path), machine in _MACHINES.items():
+        described["paths"].setdefault(path, {})[method] = _operation(machine, schemas)
 
 
-def _operation(path: str, summary: str, schema: str, answers: dict[str, str]) -> dict[str, Any]:
+def _operation(machine: Machine, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "summary": summary,
-        "operationId": path.strip("/").replace("/", "_").replace("{", "").replace("}", ""),
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
-        },
-        "responses": {code: {"description": words} for code, words in answers.items()},
+        "summary": machine.summary,
+        "operationId": f"{machine.method}{re.sub('[^a-z0-9]+', '_', machine.path)}",
+        "responses": {code: {"description": _HEARD.get(code) or _WORDS[code]} for code in machine.answers},
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            for name in re.findall(r"\{([^}]+)\}", machine.path)
+        ]
+        + [
+            {"name": name, "in": "query", "required": needed, "schema": schema}
+            for name, schema, needed in machine.query
+        ],
     }
-    if "{key}" in path:
-        operation["parameters"] = [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}]
-    return operation
+    if machine.body is not None:
+        content = {machine.content: {"schema": body_schema(machine, schemas)}}
+        operation["requestBody"] = {"required": not machine.may_be_silent, "content": content}
+    if machine.key_in == "header":
+        operation["security"] = [{KEY: []}]
+    return {name: value for name, value in operation.items() if value != []}
 
 
 def _say_what_may_come(path: str, method: str, operation: dict[str, Any]) -> None:
     """Every answer that this operation may give, with its shape and its headers."""
-    answers, is_ours = operation["responses"], path not in _MACHINES and path not in _MONITORS
+    answers, is_ours = operation["responses"], (method, path) not in _MACHINES
     if answers.get("422", {}).get("description") == "Validation Error":
         del answers["422"]
     for code in _codes(path, method, operation):
@@ -199,7 +140,7 @@ def _say_what_may_come(path: str, method: str, operation: dict[str, Any]) -> Non
             answer.setdefault("headers", _HEADERS[code])
         if code in _WORDS and "content" not in answer:
             # A sender hears a refusal in the words that it knows.
-            shape = {"$ref": f"#/components/schemas/{_REFUSAL}"} if is_ours else {"type": "object"}
+            shape = {"$ref": f"#/components/schemas/{_REFUSAL}"} if is_ours else {}
             answer["content"] = {"application/json": {"schema": shape}}
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _without_null(parameter["schema"])
@@ -208,9 +149,9 @@ def _say_what_may_come(path: str, method: str, operation: dict[str, Any]) -> Non
 def _codes(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
     if path not in _ALWAYS_ANSWERS:
         yield "503"
-    if method == "post":
+    if method in ("post", "put"):
         yield from ("413", "415")
-    if path in _MACHINES or path in _MONITORS:
+    if (method, path) in _MACHINES:
         return
     if "security" in operation:
         yield "401"
@@ -261,18 +202,17 @@ def with_keys(described: dict[str, Any], keys: Mapping[str, list[str]]) -> dict[
     """
     served = copy.deepcopy(described)
     schemas = served["components"]["schemas"]
-    for model, kind in (
-        ("PagerDutyEvent", "pagerduty"),
-        ("PagerDutyChange", "pagerduty"),
-        ("OurSignal", "signals"),
-    ):
-        if keys.get(kind):
-            schemas[model]["properties"]["routing_key"] = {"type": "string", "enum": keys[kind]}
-    for path, _, operation in _operations(served):
-        found = _WITH_KEY.fullmatch(path)
+    for path, method, operation in _operations(served):
+        machine = _MACHINES.get((method, path))
+        kind = machine.keys if machine is not None else "heartbeat" if path.startswith("/webhooks/heartbeat/") else ""
+        if not keys.get(kind):
+            continue
+        known = {"type": "string", "enum": keys[kind]}
         for parameter in operation.get("parameters", []):
-            if found is not None and parameter["name"] == "key" and keys.get(found.group(1)):
-                parameter["schema"] = {"type": "string", "enum": keys[found.group(1)]}
+            if parameter["name"] in ("key", "token"):
+                parameter["schema"] = known
+        if machine is not None and machine.key_in == "body" and isinstance(machine.body, type):
+            schemas[machine.body.__name__]["properties"]["routing_key"] = known
     return served
 
 

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -20,9 +21,11 @@ from incidents.errors import PlanInvalid, TocsinError
 from notifications.channels import ChannelSettings
 from tocsin.settings import Settings
 from tocsin.web.app import build_app
+from tocsin.web.connection import Connection
 
 log = logging.getLogger("tocsin.engine")
 
+_FILES = 16_384
 REFUSED, PLAN_WRONG = 1, 4
 
 
@@ -54,6 +57,7 @@ def serve(settings: Settings) -> int:
     os.umask(0o077)
     # Threads take turns often: a page must not wait 5 ms for another's slice.
     sys.setswitchinterval(0.0001)
+    _raise_file_limit()
     try:
         listener = _listen(settings.host, settings.port)
         engine = Engine(config_from(settings), SystemClock(), sys.stdout)
@@ -72,7 +76,8 @@ def serve(settings: Settings) -> int:
     uvicorn_config = uvicorn.Config(
         build_app(engine),
         loop="uvloop",
-        http="httptools",
+        http=Connection,
+        ws="none",
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -81,6 +86,14 @@ def serve(settings: Settings) -> int:
     )
     with asyncio.Runner(loop_factory=uvicorn_config.get_loop_factory()) as runner:
         return runner.run(_run(engine, uvicorn_config, listener))
+
+
+def _raise_file_limit() -> None:
+    """As many open files as we may have: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _for_us_alone(home: Home) -> None:
