@@ -10,13 +10,13 @@ import contextlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from engine.book import PlanBook
 from engine.clock import Clock
-from incidents.errors import TocsinError
+from incidents.errors import CursorMoved, TocsinError
 from listening.build import build_sources
 from listening.reading import Reader
 from listening.session import listen
@@ -51,10 +51,6 @@ class Step:
 
     before: str | None
     after: str | None
-
-
-class CursorMoved(TocsinError):
-    """Somebody else has read this source meanwhile; nothing of the batch was kept."""
 
 
 class Listening:
@@ -149,6 +145,26 @@ class Listening:
         if kept:
             self._nudge()
         return kept
+
+    async def report(self, mention: Mention, brand: str | None, *, by: str) -> tuple[list[Tagged], int]:
+        """Keep what a person saw, as of a brand where they name one. Gives what it was read as and how many are new.
+
+        Nothing is kept, and nothing given, where no brand is named and the words name none. Durable when it returns.
+        """
+        tagged = await self._read([mention])
+        if brand is not None and brand not in [each.brand for each in tagged]:
+            tagged = [replace(each, brand=brand) for each in tagged[:1]]
+        tagged = [each for each in tagged if brand in (None, each.brand)]
+
+        def work(tx: Tx) -> int:
+            now = self._clock.now().timestamp()
+            log.info("heard by hand source=%s id=%s by=%s", mention.source, mention.id, by)
+            return sum(self._keep(tx, each, now) for each in tagged)
+
+        kept = await self._database.write(work) if tagged else 0
+        if kept:
+            self._nudge()
+        return tagged, kept
 
     async def _read(self, mentions: Sequence[Mention]) -> list[Tagged]:
         reader = self._reader

@@ -154,6 +154,11 @@ class Detector:
         known = self._brands.get(brand)
         return () if known is None else tuple(known.holding())
 
+    def episode_of(self, brand: str) -> str | None:
+        """The latest episode of a brand, by the id that its findings have; None when there was none."""
+        known = self._brands.get(brand)
+        return None if known is None or known.episode is None else known.episode_id(known.episode)
+
     # --- memory ---
 
     def state(self) -> dict[str, Any]:
@@ -457,7 +462,7 @@ class _Brand:
         return Finding(
             kind,
             self.name,
-            self._episode_id(episode),
+            self.episode_id(episode),
             self.minute * 60.0,
             Assessment(episode.situation, episode.severity, tuple(because)),
             tuple(each.rule.name for each in holding),
@@ -473,9 +478,9 @@ class _Brand:
         episode.calm_said = True
         because = (f"Every rule has been quiet for {span(quiet, one='1 hour')}; a person may step down.",)
         assessment = Assessment(episode.situation, episode.severity, because)
-        found.append(Finding("calm", self.name, self._episode_id(episode), self.minute * 60.0, assessment))
+        found.append(Finding("calm", self.name, self.episode_id(episode), self.minute * 60.0, assessment))
 
-    def _episode_id(self, episode: _Episode) -> str:
+    def episode_id(self, episode: _Episode) -> str:
         return f"{self.name}@{episode.began}"
 
     def _holding(self) -> list[RuleProgram]:

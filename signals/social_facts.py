@@ -55,14 +55,21 @@ def score_of(
     return social_score(now, before)
 
 
+def people(heard: Sequence[Observation]) -> int:
+    """How many have written. Whoever floods and whatever is passed on count once; what nobody is known to have written
+    counts as it is."""
+    unknown = sum(each.count for each in heard if not each.author)
+    return len({each.author for each in heard if each.author}) + unknown
+
+
 def _window(heard: Sequence[Observation], until: float, topics: Mapping[str, Topic]) -> Window:
     quarter = _within(heard, until - QUARTER, until)
-    earlier = _people(_within(heard, until - 2 * QUARTER, until - QUARTER))
-    mentions = _people(quarter)
-    negative = _people([each for each in quarter if each.negative])
+    earlier = people(_within(heard, until - 2 * QUARTER, until - QUARTER))
+    mentions = people(quarter)
+    negative = people([each for each in quarter if each.negative])
     return Window(
         mentions=mentions,
-        in_hour=_people(_within(heard, until - 4 * QUARTER, until)),
+        in_hour=people(_within(heard, until - 4 * QUARTER, until)),
         doubling=doubling_time(earlier, mentions, timedelta(seconds=QUARTER)),
         negative_share=negative / mentions if mentions else None,
         topic=_topic(quarter, topics),
@@ -73,17 +80,11 @@ def _within(heard: Sequence[Observation], since: float, until: float) -> list[Ob
     return [each for each in heard if since <= each.at < until]
 
 
-def _people(heard: Sequence[Observation]) -> int:
-    """Whoever floods and whatever is passed on count once; what nobody is known to have written counts as it is."""
-    unknown = sum(each.count for each in heard if not each.author)
-    return len({each.author for each in heard if each.author}) + unknown
-
-
 def _topic(heard: Sequence[Observation], topics: Mapping[str, Topic]) -> Topic | None:
     """The gravest thing that enough people write about. None where they write about something of unknown weight."""
     written = {(name, each.author or each.id) for each in heard for name in each.topics}
-    people = Counter(name for name, _ in written)
-    named = [name for name, count in people.items() if count >= ENOUGH_PEOPLE]
+    writers = Counter(name for name, _ in written)
+    named = [name for name, count in writers.items() if count >= ENOUGH_PEOPLE]
     worth = [topics[name] for name in named if name in topics]
     gravest = max(worth, key=lambda each: each.value[1], default=Topic.OTHER)
     return gravest if gravest is Topic.SAFETY or len(worth) == len(named) else None

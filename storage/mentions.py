@@ -4,7 +4,7 @@
 nobody could listen. `counted_at` is the moment at which a row counts, `seq` the order in which rows were committed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +12,15 @@ from typing import Any
 import orjson
 
 from signals.mention import Mention, Tagged
-from signals.observation import AlertHeard, Heard, NotHeard, observation
+from signals.observation import AlertHeard, Heard, NotHeard, Observation, observation
 from storage.database import Tx
 
 KEPT_FOR = 90 * 86400.0
 """Seconds for which mentions are kept: as long as `tocsin backtest --since 90d` looks back."""
+LATER_THAN_ALL = 2**63 - 1
+"""No row has this `seq`."""
+_ANSWERS_LOOKED_AT = 50
+"""Mentions of a conversation among which an answer that came before its complaint is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,48 @@ def counted_after(tx: Tx, counted_at: float, seq: int, until: float, limit: int)
     return [_row(*row) for row in rows]
 
 
-def latest(tx: Tx, brand: str | None, before: float | None, limit: int) -> list[tuple[int, Tagged]]:
-    """The newest mentions first, of one brand or all, `before` seconds since the epoch."""
+def latest(tx: Tx, brand: str | None, before: int | None, limit: int) -> list[tuple[int, Tagged]]:
+    """What was kept last comes first, of one brand or all; `before` is the `seq` of the last one of the page before."""
+    only, values = ("brand <> ''", ()) if brand is None else ("brand = ?", (brand,))
     rows = tx.all(
-        "SELECT seq, brand, body FROM mentions WHERE brand <> '' AND (? IS NULL OR brand = ?) "
-        "AND (? IS NULL OR counted_at < ?) AND source NOT LIKE 'gap:%' ORDER BY counted_at DESC, seq DESC LIMIT ?",
-        (brand, brand, before, before, limit),
+        f"SELECT seq, brand, body FROM mentions WHERE {only} AND seq < ? AND source NOT LIKE 'gap:%' "
+        "ORDER BY seq DESC LIMIT ?",
+        (*values, LATER_THAN_ALL if before is None else before, limit),
     )
     return [(row[0], tagged_of(row[1], orjson.loads(row[2]))) for row in rows]
+
+
+def counted_of(
+    tx: Tx, brand: str, place: tuple[float, int], until: float, limit: int
+) -> list[tuple[float, int, bytes]]:
+    """(counted_at, seq, body) of a brand's mentions in the order in which they count, after `place`, before `until`.
+
+    Bodies as they are kept: `observed` reads them, where it holds nobody up.
+    """
+    rows = tx.all(
+        "SELECT counted_at, seq, body FROM mentions WHERE (counted_at, seq) > (?, ?) AND counted_at < ? AND brand = ? "
+        "AND source NOT LIKE 'gap:%' ORDER BY counted_at, seq LIMIT ?",
+        (*place, until, brand, limit),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def observed(brand: str, counted_at: float, body: bytes) -> Observation:
+    """What rules see of a mention that was kept."""
+    return observation(tagged_of(brand, orjson.loads(body)), counted_at)
+
+
+def listened_since(tx: Tx, brand: str) -> float | None:
+    """When the first mention of a brand that is still kept counted; None when there is none."""
+    row = tx.one("SELECT counted_at FROM mentions WHERE brand = ? ORDER BY seq LIMIT 1", (brand,))
+    return None if row is None else float(row[0])
+
+
+def seqs_of(tx: Tx, source: str, id_: str) -> dict[str, int]:
+    """Brand to `seq` of one mention."""
+    return {
+        row[0]: row[1] for row in tx.all("SELECT brand, seq FROM mentions WHERE source = ? AND id = ?", (source, id_))
+    }
 
 
 def last_seq(tx: Tx) -> int:
@@ -102,10 +140,34 @@ def forget(tx: Tx, before: float, limit: int) -> int:
 
 
 def _row(seq: int, brand: str, counted_at: float, body: bytes) -> Row:
-    return Row(seq, counted_at, _heard(brand, counted_at, orjson.loads(body)))
+    return Row(seq, counted_at, heard_of(brand, counted_at, orjson.loads(body)))
 
 
-def _heard(brand: str, counted_at: float, body: dict[str, Any]) -> Heard:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row as it is kept, for whoever replays it elsewhere: `heard_of` makes of it what the detector was told."""
+
+    seq: int
+    counted_at: float
+    brand: str
+    body: dict[str, Any]
+    size: int = 0
+    """Bytes of the body."""
+
+
+def stored_after(tx: Tx, counted_at: float, seq: int, until: float, limit: int) -> Iterator[Stored]:
+    """As `counted_after`, as it is kept."""
+    rows = tx.all(
+        "SELECT seq, counted_at, brand, body FROM mentions WHERE (counted_at, seq) > (?, ?) AND counted_at <= ? "
+        "ORDER BY counted_at, seq LIMIT ?",
+        (counted_at, seq, until, limit),
+    )
+    for row_seq, at, brand, body in rows:
+        yield Stored(row_seq, at, brand, orjson.loads(body), len(body))
+
+
+def heard_of(brand: str, counted_at: float, body: dict[str, Any]) -> Heard:
+    """What the detector was told of a row."""
     match body["kind"]:
         case "alert":
             return AlertHeard(counted_at, body["key"], frozenset(body["names"]), body["firing"])
@@ -258,11 +320,13 @@ def assessments_of(tx: Tx, incident_id: str) -> list[AssessmentRow]:
     return [_assessment(*row) for row in rows]
 
 
-def latest_assessments(tx: Tx, brand: str | None, limit: int) -> list[AssessmentRow]:
-    """The newest first."""
+def latest_assessments(tx: Tx, brand: str | None, limit: int, incident_id: str | None = None) -> list[AssessmentRow]:
+    """The newest first, of one brand or all, of one incident or all."""
+    asked = {"brand": brand, "incident_id": incident_id}
+    given = {name: value for name, value in asked.items() if value is not None}
+    only = f"WHERE {' AND '.join(f'{name} = ?' for name in given)}" if given else ""
     rows = tx.all(
-        f"SELECT {_ASSESSMENT} FROM assessments WHERE ? IS NULL OR brand = ? ORDER BY at DESC LIMIT ?",
-        (brand, brand, limit),
+        f"SELECT {_ASSESSMENT} FROM assessments {only} ORDER BY at DESC, id DESC LIMIT ?", (*given.values(), limit)
     )
     return [_assessment(*row) for row in rows]
 
@@ -297,21 +361,58 @@ _CASE = "number, brand, source, mention, thread, author, opened_at, answered_at,
 
 
 def open_case(tx: Tx, tagged: Tagged) -> bool:
-    """A complaint becomes a case, one a conversation. False when its conversation has one."""
+    """A complaint becomes a case, one a conversation. False when its conversation has one.
+
+    It counts from when the customer wrote. An answer of ours that was heard before its complaint answers it at once.
+    """
     mention = tagged.mention
+    thread, opened_at = mention.thread or mention.id, mention.at.timestamp()
     done = tx.execute(
         "INSERT INTO cases (brand, source, mention, thread, author, opened_at) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (source, thread) DO NOTHING",
-        (
-            tagged.brand,
-            mention.source,
-            mention.id,
-            mention.thread or mention.id,
-            mention.author_name or mention.author,
-            mention.at.timestamp(),
-        ),
+        (tagged.brand, mention.source, mention.id, thread, mention.author_name or mention.author, opened_at),
     )
-    return done > 0
+    if not done:
+        return False
+    answered_at = _answered_after(tx, mention.source, thread, opened_at)
+    if answered_at is not None:
+        answer_case(tx, mention.source, thread, answered_at)
+    return True
+
+
+def _answered_after(tx: Tx, source: str, thread: str, opened_at: float) -> float | None:
+    rows = tx.all(
+        "SELECT at, body FROM mentions WHERE source = ? AND thread = ? AND at >= ? ORDER BY at LIMIT ?",
+        (source, thread, opened_at, _ANSWERS_LOOKED_AT),
+    )
+    return next((float(at) for at, body in rows if orjson.loads(body).get("by_us")), None)
+
+
+def answer_elsewhere(tx: Tx, case: Case, by: str, at: datetime, now: float, counted_at: float) -> bool:
+    """Somebody answered where no source hears it: the case is answered, and our answer stands in its conversation, so
+    that the detector, which hears nothing but mentions, no longer counts it as waiting. False when it was answered.
+    """
+    if not answer_case(tx, case.source, case.thread, at.timestamp()):
+        return False
+    answer = Mention(
+        source=case.source,
+        id=f"answer:{case.id}",
+        at=at,
+        text="",
+        author=f"contact:{by}",
+        author_name=by,
+        thread=case.thread,
+        by_us=True,
+    )
+    for brand in sorted({case.brand, *_brands_of(tx, case.source, case.thread)}):
+        keep(tx, Tagged(answer, brand, None, "neutral", 0.0, False, by_us=True), now, counted_at)
+    return True
+
+
+def _brands_of(tx: Tx, source: str, thread: str) -> list[str]:
+    """Whose conversation it is: it waits for each of them."""
+    rows = tx.all("SELECT DISTINCT brand FROM mentions WHERE source = ? AND thread = ?", (source, thread))
+    return [row[0] for row in rows]
 
 
 def answer_case(tx: Tx, source: str, thread: str, at: float) -> bool:
@@ -333,11 +434,29 @@ def put_cases_under(tx: Tx, brand: str, incident_id: str, since: float) -> int:
     )
 
 
-def cases(tx: Tx, *, waiting: bool, limit: int) -> list[Case]:
-    """Cases, those that have waited longest first; `waiting`: only those without an answer."""
-    only = "WHERE answered_at IS NULL" if waiting else ""
-    rows = tx.all(f"SELECT {_CASE} FROM cases {only} ORDER BY opened_at LIMIT ?", (limit,))
+def case(tx: Tx, number: int) -> Case | None:
+    row = tx.one(f"SELECT {_CASE} FROM cases WHERE number = ?", (number,))
+    return None if row is None else Case(*row)
+
+
+def cases(tx: Tx, *, waiting: bool, limit: int, brand: str | None = None, incident_id: str | None = None) -> list[Case]:
+    """Cases of one brand or all, of one incident or all. `waiting`: only those without an answer, those that have
+    waited longest first; else the newest first."""
+    asked = {"brand": brand, "incident_id": incident_id}
+    given = {name: value for name, value in asked.items() if value is not None}
+    conditions = [f"{name} = ?" for name in given] + (["answered_at IS NULL"] if waiting else [])
+    only = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    order = "opened_at, number" if waiting else "opened_at DESC, number DESC"
+    rows = tx.all(f"SELECT {_CASE} FROM cases {only} ORDER BY {order} LIMIT ?", (*given.values(), limit))
     return [Case(*row) for row in rows]
+
+
+def said(tx: Tx, case: Case) -> Mention | None:
+    """What the customer wrote; None when it is kept no longer."""
+    row = tx.one(
+        "SELECT body FROM mentions WHERE source = ? AND id = ? AND brand = ?", (case.source, case.mention, case.brand)
+    )
+    return None if row is None else tagged_of(case.brand, orjson.loads(row[0])).mention
 
 
 def cases_of(tx: Tx, incident_id: str) -> tuple[int, int]:
@@ -346,3 +465,9 @@ def cases_of(tx: Tx, incident_id: str) -> tuple[int, int]:
         "SELECT COUNT(*), COALESCE(SUM(answered_at IS NULL), 0) FROM cases WHERE incident_id = ?", (incident_id,)
     )
     return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def waiting(tx: Tx) -> tuple[int, float | None]:
+    """(customers who wait for an answer, since when the first of them does), whatever the incident."""
+    row = tx.one("SELECT COUNT(*), MIN(opened_at) FROM cases WHERE answered_at IS NULL")
+    return (0, None) if row is None else (int(row[0]), row[1])

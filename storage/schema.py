@@ -220,6 +220,7 @@ mentions = Table(
     Index("mentions_id", "source", "id", "brand", unique=True),
     Index("mentions_counted", "counted_at", "seq"),
     Index("mentions_thread", "source", "thread"),
+    Index("mentions_brand", "brand", "seq"),
 )
 
 cursors = Table(
@@ -271,6 +272,7 @@ cases = Table(
     Column("incident_id", Text),
     Index("cases_thread", "source", "thread", unique=True),
     Index("cases_waiting", "brand", "answered_at", "opened_at"),
+    Index("cases_incident", "incident_id"),
 )
 
 silences = Table(

@@ -23,6 +23,7 @@ def upgrade() -> None:
     op.create_index("mentions_id", "mentions", ["source", "id", "brand"], unique=True)
     op.create_index("mentions_counted", "mentions", ["counted_at", "seq"])
     op.create_index("mentions_thread", "mentions", ["source", "thread"])
+    op.create_index("mentions_brand", "mentions", ["brand", "seq"])
     op.create_table(
         "cursors",
         sa.Column("source", sa.Text, primary_key=True),
@@ -66,3 +67,4 @@ def upgrade() -> None:
     )
     op.create_index("cases_thread", "cases", ["source", "thread"], unique=True)
     op.create_index("cases_waiting", "cases", ["brand", "answered_at", "opened_at"])
+    op.create_index("cases_incident", "cases", ["incident_id"])
