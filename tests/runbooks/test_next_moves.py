@@ -116,7 +116,7 @@ def test_an_update_is_owed_by_cadence_then_by_promise_and_not_after_the_end():
     assert owed_update_by(taken(), plan) == NOW + minutes(30)
     promised = after(taken(), c.PublishUpdate("customers", "On it.", NOW + minutes(50), "person:ana"))
     assert owed_update_by(promised, plan) == NOW + minutes(50)
-    assert owed_update_by(after(promised, c.StandDown("a test", "person:ana")), plan) is None
+    assert owed_update_by(after(promised, c.StandDown("a test", "person:ana", told="It was a test.")), plan) is None
     assert owed_update_by(taken(), PLAN) is None
 
 
