@@ -32,6 +32,8 @@ class Signal:
 
 def one_line(text: str) -> str:
     """A text as people read it on one line: control characters are spaces, and there is no space around it."""
+    if text.isprintable():  # nearly always, and much cheaper to see
+        return text.strip()
     return "".join(" " if unicodedata.category(each) == "Cc" else each for each in text).strip()
 
 

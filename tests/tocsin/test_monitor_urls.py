@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from engine.clock import SystemClock
 from engine.services import Engine, EngineConfig
+from incidents.errors import Overloaded
 from signals.integration import KINDS, Integration
 from storage.database import Tx
 from tests.support.counterparties import ROOT
@@ -24,8 +25,8 @@ from tests.support.real_engine import ALERTMANAGER_KEY, PAGERDUTY_KEY, PlanFiles
 from tocsin.screen import incident_screen, status_screen
 from tocsin.web.app import build_app
 from tocsin.web.intake import ROUTES, Route
-from tocsin.web.senders import SENDERS
-from tocsin.web.senders.reading import NotNow
+from tocsin.web.senders import SENDERS, grafana
+from tocsin.web.senders.reading import KeyRefused, NotNow
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 GENIE = {"Authorization": f"GenieKey {key_of('opsgenie')}"}
@@ -126,6 +127,49 @@ async def test_a_signature_that_is_asked_for_is_demanded(
     assert [await says("0" * 64), await says(""), await says("\xe4")] == [401, 401, 401]
     assert await says(right) == 202
     assert (await shown(engine))["title"] == "KeyError"
+
+
+@pytest.mark.parametrize("stamp", ["", "1732221780"])
+def test_grafanas_signature_covers_the_body_and_the_time(stamp: str):
+    body = b'{"status": "firing"}'
+    signed = (stamp.encode() + b":" if stamp else b"") + body
+    right = hmac.digest(b"secret", signed, "sha256").hex()
+    headers = {"x_grafana_alerting_signature": right}
+    timed = {"x_grafana_alerting_signature_timestamp": stamp} if stamp else {}
+
+    grafana.check_signature(request(body, **headers, **timed), "secret")
+    for wrong in (request(body + b" ", **headers, **timed), request(body, **timed)):
+        with pytest.raises(KeyRefused):
+            grafana.check_signature(wrong, "secret")
+    with pytest.raises(KeyRefused):
+        grafana.check_signature(request(body, **headers, **timed), "another")
+
+
+async def test_too_much_at_once_is_a_503_wherever_it_comes_in(
+    engine: Engine, sender: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+):
+    async def full(*_: object, **__: object) -> None:
+        raise Overloaded("Too many signals at once.", 7)
+
+    monkeypatch.setattr(engine, "hear", full)
+    for name in ("change", "note", "refused"):
+        monkeypatch.setattr(engine.remarks, name, full)
+    token = {"Authorization": f"Bearer {key_of('incidentio')}"}
+    requests: list[tuple[str, Any, dict[str, str]]] = [
+        ("/v2/enqueue", alert(), {}),
+        ("/v2/change/enqueue", CHANGE, {}),
+        (f"/alertmanager/{ALERTMANAGER_KEY}/api/v2/alerts", told(), {}),
+        (f"/api/v2/generic/incoming?token={key_of('goalert')}", {"summary": "x"}, {}),
+        ("/v2/alert_events/http/1", {"title": "x", "status": "firing"}, token),
+        ("/v2/alerts", {"message": "x"}, GENIE),
+        ("/v2/alerts/eA/notes", {"note": "x"}, GENIE),
+        (GENERIC, PROBLEM, {}),
+        (GENERIC, {}, {}),
+        (f"/webhooks/oncall/{key_of('oncall')}", {"title": "x"}, {}),
+    ]
+    for path, body, headers in requests:
+        answer = await sender.post(path, json=body, headers=headers)
+        assert (answer.status_code, answer.headers.get("retry-after")) == (503, "7"), (path, answer.text)
 
 
 # --- Prometheus ---

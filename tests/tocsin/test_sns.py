@@ -177,7 +177,7 @@ async def test_no_certificate_and_no_confirmation_comes_from_anywhere_else(amazo
     for url in FOREIGN:
         assert not cloudwatch.is_amazons(url), url
         refused = await posts(sender, amazon.message(SigningCertURL=url))
-        assert (refused.status_code, refused.json()["problems"][0].split(":")[0]) == (400, "SigningCertURL"), url
+        assert (refused.status_code, refused.json()["error"].split(":")[0]) == (401, "SigningCertURL"), url
         assert (await posts(sender, amazon.confirmation(subscribe=url or "x"))).status_code == 400, url
     assert set(amazon.asked) <= {CERTIFICATE}
 

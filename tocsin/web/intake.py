@@ -257,14 +257,14 @@ class Route:
     handler: Handler
 
     def fits(self, parts: tuple[str, ...]) -> bool:
-        return len(parts) == len(self.pattern) and all(
-            wanted in ("*", part) for wanted, part in zip(self.pattern, parts, strict=True)
-        )
+        """Whether these parts, as many as the pattern has, are its own."""
+        return all(wanted in ("*", part) for wanted, part in zip(self.pattern, parts, strict=True))
 
 
 def route_of(method: str, parts: tuple[str, ...]) -> Route | None:
     """Where a request of a machine belongs; None for what is not for machines."""
-    return next((each for each in ROUTES if each.method == method and each.fits(parts)), None)
+    known = _BY_START.get((method, len(parts), parts[0]), ())
+    return next((each for each in known if each.fits(parts)), None)
 
 
 def _route(method: str, path: str, limit: int, handler: Handler) -> Route:
@@ -296,6 +296,9 @@ ROUTES: tuple[Route, ...] = (
     *(_route("POST", f"/webhooks/{kind}/*", sender.limit, Doors.webhook) for kind, sender in SENDERS.items()),
 )
 """What comes most stands first."""
+_BY_START: dict[tuple[str, int, str], list[Route]] = {}
+for _each in ROUTES:
+    _BY_START.setdefault((_each.method, len(_each.pattern), _each.pattern[0]), []).append(_each)
 
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
