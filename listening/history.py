@@ -150,7 +150,7 @@ class Shape:
         elif self.columns is None:
             at = max(record.text.find(f'"{column}"'), 0)
         else:
-            at = _start_of_field(record.text, self.columns.index(column), self.delimiter)
+            at = start_of_field(record.text, self.columns.index(column), self.delimiter)
         before = record.text[:at]
         return HistoryInvalid(self.name, record.line + before.count("\n"), at - (before.rfind("\n") + 1) + 1, sentence)
 
@@ -171,7 +171,7 @@ def shape_of(file: BinaryIO, name: str) -> tuple[Shape, int, int] | None:
     delimiter = max(",;\t", key=first.text.count)
     columns = tuple(each.strip().strip('"').casefold() for each in first.text.split(delimiter))
     for number, column in enumerate(columns):
-        at = _start_of_field(first.text, number, delimiter) + 1
+        at = start_of_field(first.text, number, delimiter) + 1
         if column not in _COLUMNS:
             sentence = f"`{line(column, 40)}` is no field of a mention; known are {_KNOWN}"
             raise HistoryInvalid(name, first.line, at, sentence)
@@ -180,7 +180,7 @@ def shape_of(file: BinaryIO, name: str) -> tuple[Shape, int, int] | None:
     return Shape(name, columns, delimiter), first.end, first.line + 1
 
 
-def _start_of_field(text: str, number: int, delimiter: str) -> int:
+def start_of_field(text: str, number: int, delimiter: str) -> int:
     """Where the field of this number begins, in characters."""
     open_quote = False
     for at, each in enumerate(text):
