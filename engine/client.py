@@ -7,7 +7,8 @@ A function below describes one request (`moves("INC-7")`); a client asks it and 
     reply = SyncEngineClient(Address.of_home(home)).ask(command("INC-7", "acknowledge", by="ana"))     # command line
 
 Both raise, always: EngineUnreachable (no answer, 5xx, or our token is not accepted), SignalRefused (400, every problem
-named), UnknownIncident (404), CommandRefused (409), StaleDriver (409 of a run that no longer drives), Overloaded (503).
+named), UnknownIncident (404), CommandRefused (409), StaleDriver (409 of a run that no longer drives),
+CursorMoved (409 of a source that somebody else has read), Overloaded (503).
 Neither tries again by itself. Asking twice is harmless for everything but `declare` and `command` without `command_id`.
 """
 
@@ -28,6 +29,7 @@ import aiohttp
 from engine.clock import from_stamp
 from incidents.errors import (
     CommandRefused,
+    CursorMoved,
     EngineUnreachable,
     Overloaded,
     SignalRefused,
@@ -127,6 +129,37 @@ class Driving:
 
     epoch: int
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStand:
+    """Where one source stands. `every` is its interval in seconds; a `webhook` is never polled."""
+
+    name: str
+    kind: str
+    every: float
+    webhook: bool
+    cursor: str | None
+    moved_at: datetime | None
+    polled_at: datetime | None
+    polled_by: str | None
+    trouble: str | None
+    trouble_since: datetime | None
+    silent: bool
+    not_before: datetime | None
+    """Until when its network wants to be left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Every source, and what those that are polled are built from: `listening` as JSON, None without a plan for it."""
+
+    stands: tuple[SourceStand, ...]
+    listening: str | None
+    folder: Path | None
+
+    def stand(self, name: str) -> SourceStand | None:
+        return next((each for each in self.stands if each.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +442,29 @@ def who_can(action: str, **asked: object) -> Request[dict[str, Any]]:
     return Request("GET", "/api/v1/who-can", _read_as_it_is, query={"action": action, **asked})
 
 
+def sources() -> Request[Sources]:
+    """Where each source stands, and what the worker builds them from."""
+    return Request("GET", "/api/v1/sources", _read_sources)
+
+
+def batch(
+    source: str, before: str | None, cursor: str | None, mentions: Sequence[Mapping[str, Any]], *, by: str
+) -> Request[int]:
+    """Hand over what was read from `before` on; gives how many were kept. CursorMoved when somebody else has read it.
+
+    At most 500 mentions and 1 MB: of a longer batch the first parts leave the cursor at `before`. A second time it
+    keeps nothing, and is CursorMoved when it has moved the cursor.
+    """
+    body = {"before": before, "cursor": cursor, "mentions": list(mentions), "by": by}
+    return Request("POST", f"/api/v1/sources/{_part(source)}/batch", _read_kept, body=body, patience=30.0)
+
+
+def trouble(source: str, because: str, retry_after: float | None = None) -> Request[None]:
+    """A source could not be read; `retry_after` seconds when its network says so."""
+    body = {"because": because, "retry_after": retry_after}
+    return Request("POST", f"/api/v1/sources/{_part(source)}/trouble", _read_nothing, body=body)
+
+
 def trial_page(contact: str, channel: str | None = None) -> Request[TrialPage]:
     body = {"contact": contact} if channel is None else {"contact": contact, "channel": channel}
     return Request("POST", "/api/v1/test-page", _read_trial_page, body=body)
@@ -572,6 +628,8 @@ def _refusal(address: Address, status: int, headers: Mapping[str, str], answer: 
         case 404:
             return UnknownIncident(sentence)
         case 409:
+            if answer.get("moved"):
+                return CursorMoved(sentence)
             return StaleDriver(sentence) if answer.get("stale") else CommandRefused(sentence)
         case 503:
             return Overloaded(sentence, _retry_after(headers))
@@ -651,6 +709,36 @@ def _read_work(answer: Any) -> tuple[WorkItem, ...]:
 
 def _read_feed(answer: Any) -> Feed:
     return Feed(int(answer["sequence"]), tuple(str(each) for each in answer["incidents"]))
+
+
+def _read_sources(answer: Any) -> Sources:
+    plan, folder = answer["listening"], answer["folder"]
+    return Sources(
+        stands=tuple(_read_stand(each) for each in answer["sources"]),
+        listening=None if plan is None else json.dumps(plan),
+        folder=None if folder is None else Path(folder),
+    )
+
+
+def _read_stand(answer: Any) -> SourceStand:
+    return SourceStand(
+        name=str(answer["name"]),
+        kind=str(answer["kind"]),
+        every=float(answer["every"]),
+        webhook=bool(answer["webhook"]),
+        cursor=answer["cursor"],
+        moved_at=_time(answer["moved_at"]),
+        polled_at=_time(answer["polled_at"]),
+        polled_by=answer["polled_by"],
+        trouble=answer["trouble"],
+        trouble_since=_time(answer["trouble_since"]),
+        silent=bool(answer["silent"]),
+        not_before=_time(answer["not_before"]),
+    )
+
+
+def _read_kept(answer: Any) -> int:
+    return int(answer["kept"])
 
 
 def _read_fate(answer: Any) -> Fate:

@@ -106,7 +106,7 @@ class Listening:
         self._sources = {}
 
     def follow_plan(self) -> None:
-        """Another plan is in force: other words, other sources. What is being read is read to its end."""
+        """Another plan is in force: other words, other sources. What is being read is read again from its cursor."""
         plan, thresholds = self.plan, self._book.thresholds
         topics = {} if thresholds is None else thresholds.topics
         self._reader = None if plan is None else Reader(plan, topics, self._tone)
@@ -114,7 +114,8 @@ class Listening:
         sources = [] if plan is None else build_sources(plan, self._environment, self._clock.now, self._folder)
         self._sources = {source.name: source for source in sources}
         if old and self._task is not None:
-            self._closing = asyncio.create_task(_close(old))
+            leaving, self._tasks = list(self._tasks.values()), {}
+            self._closing = asyncio.create_task(_leave(leaving, old))
 
     @property
     def plan(self) -> ListeningPlan | None:
@@ -133,12 +134,12 @@ class Listening:
 
         def work(tx: Tx) -> int:
             now = self._clock.now().timestamp()
-            if step is not None and store.stand(tx, source).cursor != step.before:
+            stand = store.stand(tx, source)
+            if step is not None and stand.cursor != step.before:
                 raise CursorMoved(f"{source} has been read by somebody else meanwhile.")
             kept = sum(self._keep(tx, each, now) for each in tagged)
-            after = store.stand(tx, source).cursor if step is None else step.after
-            store.move(tx, source, after, by, now)
-            self._speaks_again(tx, source, now)
+            store.move(tx, source, stand.cursor if step is None else step.after, by, now)
+            self._speaks_again(tx, stand, now)
             return kept
 
         kept = await self._database.write(work, droppable=True)
@@ -216,6 +217,19 @@ class Listening:
 
     # --- the engine's own readings ---
 
+    @property
+    def readings(self) -> Sequence[asyncio.Task[None]]:
+        """The engine's own sittings that are under way."""
+        return [task for task in self._tasks.values() if not task.done()]
+
+    def is_silent(self, source: str) -> bool:
+        """Whether `source:<name>` fires."""
+        return source in self._silent
+
+    def not_before(self, source: str) -> float | None:
+        """Until when the network has asked to be left alone, whoever reads it; seconds since the epoch."""
+        return self._not_before.get(source)
+
     def due_at(self, source: Source, stand: store.Stand) -> float:
         """When the engine reads a source itself, unless somebody does before; seconds since the epoch."""
         every = source.every.total_seconds()
@@ -227,12 +241,13 @@ class Listening:
     async def _run(self) -> None:
         while True:
             try:
-                await self._look()
+                await self.look()
             except (TocsinError, DatabaseError) as error:
                 log.error("sources cannot be looked at error=%s", error)
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Begin to read every source that is due by now. What is being read already goes on."""
         now = self._clock.now().timestamp()
         stands = self._database.read_now(store.stands)
         self._tasks = {name: task for name, task in self._tasks.items() if not task.done()}
@@ -272,18 +287,28 @@ class Listening:
         silent = now - last >= SILENT_AFTER * source.every.total_seconds() and stand.trouble is not None
         if not silent or source.name in self._silent:
             return
-        self._silent.add(source.name)
         names = (f"source:{source.name}", "source:*")
         await self._database.write(lambda tx: store.keep_alert(tx, f"source:{source.name}", names, now, firing=True))
+        self._silent.add(source.name)
         self._nudge()
 
-    def _speaks_again(self, tx: Tx, source: str, now: float) -> None:
+    def _speaks_again(self, tx: Tx, before: store.Stand, now: float) -> None:
+        """What `before` says of its trouble outlives a restart of ours, and with it the sign that it was silent."""
+        source = before.source
         self._told.discard(source)
         self._not_before.pop(source, None)
-        if source not in self._silent and store.stand(tx, source).trouble is None:
+        if source not in self._silent and before.trouble is None:
             return
         self._silent.discard(source)
         store.keep_alert(tx, f"source:{source}", (f"source:{source}",), now, firing=False)
+
+
+async def _leave(readings: Sequence[asyncio.Task[None]], sources: Iterable[Source]) -> None:
+    """End what reads these sources before they are closed: it would take that for trouble of theirs."""
+    for task in readings:
+        task.cancel()
+    await asyncio.gather(*readings, return_exceptions=True)
+    await _close(sources)
 
 
 async def _close(sources: Iterable[Source]) -> None:

@@ -7,6 +7,7 @@ TocsinError
 ├── ConditionError        a sentence of thresholds.yaml is not understood; with line and column in it
 ├── PlanInvalid           the plan cannot be used; every problem with file:line:column
 ├── StaleDriver           the flow run that asks no longer drives the incident; it must end
+├── CursorMoved           somebody else has read this source meanwhile: look again where it stands
 ├── Overloaded            try again later (HTTP 503); nothing was taken
 ├── EngineUnreachable     the engine does not answer
 └── NotificationError
@@ -58,6 +59,10 @@ class ConditionError(TocsinError):
 
 class StaleDriver(TocsinError):
     """Another run drives this incident now."""
+
+
+class CursorMoved(TocsinError):
+    """Somebody else has read this source meanwhile; nothing of the batch was kept."""
 
 
 class Overloaded(TocsinError):

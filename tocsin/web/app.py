@@ -14,6 +14,7 @@ from engine.services import Engine
 from engine.status import not_ready
 from incidents.errors import (
     CommandRefused,
+    CursorMoved,
     Overloaded,
     PlanInvalid,
     StaleDriver,
@@ -21,7 +22,7 @@ from incidents.errors import (
     UnknownIncident,
 )
 from storage.database import StorageBroken
-from tocsin.web import api, directory, pages, push, schedules, silences
+from tocsin.web import api, directory, heard, history, pages, push, schedules, silences, sources
 from tocsin.web.callbacks import LIMIT as CALLBACK_LIMIT
 from tocsin.web.callbacks import Callbacks
 from tocsin.web.hearing import COME_BACK_AFTER
@@ -48,6 +49,7 @@ from tocsin.web.sns import Fetch
 API_LIMIT = 1024 * 1024
 _STATUS: list[tuple[type[TocsinError], int]] = [
     (StaleDriver, 409),
+    (CursorMoved, 409),
     (CommandRefused, 409),
     (UnknownIncident, 404),
     (PlanInvalid, 422),
@@ -81,6 +83,9 @@ def described_app() -> FastAPI:
     schedules.include(app)
     directory.include(app)
     silences.include(app)
+    sources.include(app)
+    heard.include(app)
+    history.include(app)
     describe(app)
     return app
 
@@ -114,6 +119,8 @@ def _errors(app: FastAPI) -> None:
         headers = {}
         if isinstance(error, StaleDriver):
             content["stale"] = True
+        if isinstance(error, CursorMoved):
+            content["moved"] = True
         if isinstance(error, PlanInvalid):
             content["problems"] = error.problems
         if status == 503:

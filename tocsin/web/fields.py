@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from incidents.money import Money
 from signals.signal import one_line
@@ -32,7 +32,19 @@ def _whole(low: int, high: int) -> WithJsonSchema:
 # JSON's numbers only: neither text nor yes and no stand for one.
 Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_number), _whole(0, 10**9)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_number), _whole(1, LARGEST)]
+Reach = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_number), _whole(0, LARGEST)]
+Stars = Annotated[int, Field(ge=1, le=5), BeforeValidator(_number), _whole(1, 5)]
 Epoch = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+def _written(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("write a moment as text, with its offset: 2026-03-02T09:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""As RFC 3339 has it. A number would leave open what it counts."""
 
 
 def _said(text: str) -> str:
