@@ -40,7 +40,7 @@ from engine.silences import Silences
 from engine.subscriptions import BrowserSubscriptions, with_push_key
 from engine.tick import Tick
 from engine.verification import Verification
-from engine.view import incident_view
+from engine.view import SocialScores, incident_view
 from engine.wheel import Wheel
 from incidents import commands as c
 from incidents import events as e
@@ -59,7 +59,7 @@ from runbooks.next_moves import executives_of
 from signals.integration import Integration
 from signals.signal import Signal
 from storage import log as incident_log
-from storage import outbox, plans
+from storage import mentions, outbox, plans
 from storage.database import Database, Tx
 from storage.migrate import migrate
 from storage.outbox import OutboxRow
@@ -222,6 +222,7 @@ class Engine:
         )
         self.accompany(self.detection)
         self.accompany(self.listening)
+        self.social = SocialScores(self.database)
         self.silences = Silences(self.database, self.clock, self.book)
         self.expectations = Expectations(self)
         self.accompany(self.expectations)
@@ -564,9 +565,12 @@ class Engine:
             events = incident_log.load_events(tx, incident_id)
             incident = self._fold(events, incident_id)
             plan = self.book.pinned(tx, incident.plan_version)
-            view = incident_view(incident, plan, self.directory, events, self.clock.now())
-            return {**view, "changes": changes_around(tx, incident)}
+            view = incident_view(incident, plan, self.directory, events, self.clock.now(), social)
+            cases, waiting = mentions.cases_of(tx, incident_id)
+            customers = {"cases": cases, "waiting": waiting}
+            return {**view, "changes": changes_around(tx, incident), "customers": customers}
 
+        social = await self.social.of(incident_id)
         return await self.database.read(work)
 
     async def brief(self, incident_id: str) -> Briefing:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.clock import from_stamp
 from engine.contacts_view import known, standing_view
+from engine.heard import heard_status
 from engine.remarks import latest_changes
 from engine.view import stamp
 from runbooks.noise import open_windows
@@ -18,13 +19,14 @@ async def status_of(engine: "Engine") -> dict[str, Any]:
     """The engine's own state as JSON values. Reads only."""
     now = engine.clock.monotonic()
     senders, today = engine.book.plan.integrations, engine.clock.now()
-    open_by_severity, rows, quarantined, beside, changes = await engine.database.read(
+    open_by_severity, rows, quarantined, beside, changes, heard = await engine.database.read(
         lambda tx: (
             incident_log.counts(tx),
             outbox.counts(tx),
             incident_log.quarantined(tx),
             known(tx),
             latest_changes(tx, senders, today),
+            heard_status(engine, tx),
         )
     )
     return {
@@ -48,6 +50,7 @@ async def status_of(engine: "Engine") -> dict[str, Any]:
         "public_url": engine.config.public_url,
         "addresses": standing_view(engine.directory, engine.clock.now(), beside),
         "noise": await _noise_of(engine),
+        "heard": heard,
         "heartbeat": engine.config.heartbeat_url is not None,
         "disk_full": engine.database.disk_full,
         "synchronous": engine.database.synchronous,

@@ -1,6 +1,9 @@
 """The object of `GET /api/v1/incidents/{id}` and of `tocsin show --json`. From now on its changes are additive."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from contacts.directory import Directory
@@ -13,8 +16,21 @@ from runbooks.forecast import forecast
 from runbooks.moves import AskDecision, Move, OpenStep, PageContact, kind_of
 from runbooks.next_moves import owed_update_by
 from runbooks.plan import Plan
+from signals.observation import Observation
+from signals.social_facts import LOOKS_BACK, people, score_of
 from signals.social_score import SocialScore
+from storage import mentions
+from storage.database import Database
 from storage.log import IncidentRow
+
+MOST_SCORED = 20_000
+"""Mentions of 75 minutes beyond which there is no social score: it is for people to look at, and costs time."""
+_AT_ONCE = 1000
+"""Mentions read between two breaths of whoever else reads."""
+_WEEKS = 4
+"""Earlier weeks whose same hour says what is usual."""
+_MOST_SCORES = 100
+"""Scores that are kept: that of an assessment never changes."""
 
 
 def stamp(moment: datetime | None) -> str | None:
@@ -74,6 +90,61 @@ def incident_view(
             {"at": stamp(event.at), "by": event.by, "kind": event.kind, "sentence": sentence(event)} for event in events
         ],
     }
+
+
+class SocialScores:
+    """The social score at the time of the latest assessment that raised an incident, of that brand's mentions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, SocialScore | None] = {}
+
+    async def of(self, incident_id: str) -> SocialScore | None:
+        """None for an incident that no rule declared, and where more was written than is read for it."""
+        rows = await self._database.read(lambda tx: mentions.assessments_of(tx, incident_id))
+        raised = [each for each in rows if each.body.get("kind") == "raises"]
+        if not raised:
+            return None
+        latest = raised[-1]
+        if latest.id not in self._known:
+            if len(self._known) >= _MOST_SCORES:
+                self._known.pop(next(iter(self._known)))
+            # An assessment is of a minute, and the mention that turned it may stand at its end.
+            self._known[latest.id] = await self._score(latest.brand, latest.at + 60.0)
+        return self._known[latest.id]
+
+    async def _score(self, brand: str, at: float) -> SocialScore | None:
+        heard = await self._between(brand, at - LOOKS_BACK.total_seconds(), at)
+        if heard is None:
+            return None
+        began = await self._database.read(lambda tx: mentions.listened_since(tx, brand))
+        hours: list[int | None] = []
+        for week in range(1, _WEEKS + 1):
+            since = at // 3600 * 3600 - week * 7 * 86400.0
+            if began is None or began > since:
+                break
+            then = await self._between(brand, since, since + 3600.0)
+            hours.append(None if then is None else people([each for each in then if not each.by_us]))
+        return score_of(heard, at, hours)
+
+    async def _between(self, brand: str, since: float, until: float) -> list[Observation] | None:
+        """A brand's mentions of a span; None when they are more than MOST_SCORED."""
+        found: list[Observation] = []
+        place = (since, 0)
+        while True:
+            rows = await self._database.read(
+                partial(mentions.counted_of, brand=brand, place=place, until=until, limit=_AT_ONCE)
+            )
+            found += await asyncio.to_thread(_observed, brand, rows)
+            if len(rows) < _AT_ONCE:
+                return found
+            if len(found) >= MOST_SCORED:
+                return None
+            place = rows[-1][:2]
+
+
+def _observed(brand: str, rows: Sequence[tuple[float, int, bytes]]) -> list[Observation]:
+    return [mentions.observed(brand, counted_at, body) for counted_at, _, body in rows]
 
 
 def row_view(row: IncidentRow) -> dict[str, Any]:
