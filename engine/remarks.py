@@ -5,6 +5,7 @@ A change is told to the open incidents of its integration; those that begin with
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -116,8 +117,46 @@ class Remarks:
 
     async def knows(self, integration: Integration, dedup_key: str) -> bool:
         """Whether an open incident has this key."""
+        return await self.alert(integration, dedup_key) is not None
+
+    async def alert(self, integration: Integration, dedup_key: str) -> "Standing | None":
+        """How the alert of this key stands; None when no open incident has it."""
         key = f"{integration.name}:{dedup_key}"
-        return await self._database.read(lambda tx: keys.lookup(tx, key)) is not None
+
+        def work(tx: Tx) -> Standing | None:
+            row = tx.one(
+                "SELECT i.id, i.title, i.severity, i.commander, k.count, k.first_at, k.last_at, k.firing "
+                "FROM open_keys AS k JOIN incidents AS i ON i.id = k.incident_id WHERE k.dedup_key = ?",
+                (key,),
+            )
+            if row is None:
+                return None
+            return Standing(
+                incident=row[0],
+                title=row[1],
+                severity=row[2],
+                commander=row[3],
+                count=row[4],
+                first_at=from_stamp(row[5]),
+                last_at=from_stamp(row[6]),
+                firing=bool(row[7]),
+            )
+
+        return await self._database.read(work)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An alert and the open incident that it belongs to."""
+
+    incident: str
+    title: str
+    severity: str
+    commander: str | None
+    count: int
+    first_at: datetime
+    last_at: datetime
+    firing: bool
 
 
 def changes_around(tx: Tx, incident: Incident) -> list[dict[str, Any]]:

@@ -331,6 +331,13 @@ async def test_the_captured_life_of_an_alert_in_opsgenie(engine: Engine, sender:
 async def test_an_alert_is_found_by_id_by_alias_and_by_tiny_id(engine: Engine, sender: httpx.AsyncClient):
     created = await opened(sender, priority="P1", note="Look at the queue", user="probe")
     assert (created["success"], created["alias"]) == (True, "shop/1")
+    found = (await sender.get(f"/v2/alerts/{created['alertId']}", headers=GENIE)).json()["data"]
+    assert (found["message"], found["tinyId"], found["status"], found["acknowledged"]) == (
+        "Shop down",
+        "1",
+        "open",
+        False,
+    )
 
     by_id = await sender.post(f"/v2/alerts/{created['alertId']}/acknowledge", json={"user": "bot"}, headers=GENIE)
     by_alias = await sender.post(
@@ -364,6 +371,7 @@ async def test_what_is_asked_of_an_alert_that_is_not_there_is_told_afterwards(se
         answer = await sender.post(f"/v2/alerts/{path}?identifierType={kind}", json=body, headers=GENIE)
         status = await fate(sender, answer)
         assert (status["isSuccess"], status["status"]) == (False, "Alert does not exist")
+    assert (await sender.get("/v2/alerts/x?identifierType=alias", headers=GENIE)).status_code == 404
     deleted = await sender.delete("/v2/alerts/x?identifierType=alias", headers=GENIE)
     assert (await fate(sender, deleted))["isSuccess"] is False
 

@@ -290,6 +290,7 @@ ROUTES: tuple[Route, ...] = (
     _route("POST", "/v2/alerts/*/notes", opsgenie.LIMIT, Doors.opsgenie),
     _route("PUT", "/v2/alerts/*/message", opsgenie.LIMIT, Doors.opsgenie),
     _route("PUT", "/v2/alerts/*/description", opsgenie.LIMIT, Doors.opsgenie),
+    _route("GET", "/v2/alerts/*", opsgenie.LIMIT, Doors.opsgenie),
     _route("DELETE", "/v2/alerts/*", opsgenie.LIMIT, Doors.opsgenie),
     _route("POST", "/webhooks/cloudwatch/*", cloudwatch.LIMIT, Doors.webhook),
     _route("POST", "/webhooks/victorops/*/*", victorops.LIMIT, Doors.webhook),

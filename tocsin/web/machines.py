@@ -231,6 +231,16 @@ def machines() -> Iterator[Machine]:
     yield _opsgenie("post", f"{alert}/notes", "Opsgenie: add a note", OpsgenieAction, "note")
     yield _opsgenie("put", f"{alert}/message", "Opsgenie: change its message", OpsgenieText, "message")
     yield _opsgenie("put", f"{alert}/description", "Opsgenie: change its description", OpsgenieText, "description")
+    yield Machine(
+        "get",
+        alert,
+        "Opsgenie: how it stands",
+        None,
+        ("200", "401", "404", "422"),
+        "opsgenie",
+        "header",
+        query=_IDENTIFIER,
+    )
     yield _opsgenie("delete", alert, "Opsgenie: delete it, which closes it", None)
     yield Machine(
         "get",

@@ -39,28 +39,17 @@ class OpsgenieDesk:
         if integration is None:
             refusal = {"message": "Could not authenticate", "took": 0.0, "requestId": random_token(16)}
             return json_reply(401, refusal, (b"www-authenticate", b"GenieKey"))
-        desk = _Visit(self._engine, integration, request)
+        if rest[:1] == ["requests"] and len(rest) == 2:
+            return self._status(integration, rest[1])
         try:
-            match request.method, rest:
-                case "POST", []:
-                    return await desk.create()
-                case "GET", ["requests", request_id]:
-                    return self._status(integration, request_id)
-                case "POST", [identifier, "close" | "acknowledge" as what]:
-                    return await desk.act(identifier, what)
-                case "DELETE", [identifier]:
-                    return await desk.act(identifier, "close")
-                case "POST", [identifier, "notes"]:
-                    return await desk.note(identifier)
-                case "PUT", [identifier, "message" | "description" as what]:
-                    return await desk.rewrite(identifier, what)
+            found = await _Visit(self._engine, integration, request).answer(rest)
         except SignalRefused as error:
             errors = dict(each.split(": ", 1) for each in error.problems if ": " in each)
             sentence = "Request body is not processable. Please check the errors."
             return self._said(422, message=sentence, errors=errors)
         except Overloaded as error:
             return overloaded_reply(str(error), error.retry_after)
-        return self._said(404, message="There is no such resource")
+        return found or self._said(404, message="There is no such resource")
 
     def _said(self, status: int, **more: object) -> Reply:
         return json_reply(status, {**more, "took": 0.0, "requestId": random_token(16)})
@@ -90,6 +79,23 @@ class _Visit:
         self._integration = integration
         self._request = request
 
+    async def answer(self, rest: list[str]) -> Reply | None:
+        """None for what Opsgenie's API does not have, or ours leaves out."""
+        match self._request.method, rest:
+            case "POST", []:
+                return await self.create()
+            case "GET", [identifier]:
+                return await self.show(identifier)
+            case "POST", [identifier, "close" | "acknowledge" as what]:
+                return await self.act(identifier, what)
+            case "DELETE", [identifier]:
+                return await self.act(identifier, "close")
+            case "POST", [identifier, "notes"]:
+                return await self.note(identifier)
+            case "PUT", [identifier, "message" | "description" as what]:
+                return await self.rewrite(identifier, what)
+        return None
+
     async def create(self) -> Reply:
         alert = await read(self._request.body, opsgenie.read_alert)
         alias = alert.alias or random_token(16)
@@ -100,6 +106,30 @@ class _Visit:
         if alert.note:
             await self._note([signal.dedup_key], alert.user or alert.source, alert.note)
         return self._taken("Create", _created(heard), alias, done=True)
+
+    async def show(self, identifier: str) -> Reply:
+        """How an alert stands, as Opsgenie's own clients ask once it is made; 404 when no open incident has it."""
+        keys = await self._keys(identifier)
+        found = await self._engine.remarks.alert(self._integration, keys[0]) if keys else None
+        more = {"took": 0.0, "requestId": random_token(16)}
+        if found is None:
+            return json_reply(404, {"message": f"Alert [{identifier[:200]}] does not exist", **more})
+        moments = {"createdAt": _now(found.first_at), "updatedAt": _now(found.last_at)}
+        data = {
+            "id": opsgenie.alert_id(keys[0]),
+            "tinyId": str(incident_number(found.incident)),
+            "alias": keys[0],
+            "message": found.title,
+            "status": "open" if found.firing else "closed",
+            "acknowledged": found.commander is not None,
+            "isSeen": found.commander is not None,
+            "owner": found.commander or "",
+            "count": found.count,
+            "lastOccurredAt": _now(found.last_at),
+            "priority": f"P{found.severity[-1]}",
+            **moments,
+        }
+        return json_reply(200, {"data": data, **more})
 
     async def act(self, identifier: str, what: str) -> Reply:
         action, word, done = _ACTIONS[what]
