@@ -162,6 +162,12 @@ def crossing(picture: Mapping[str, Any], at: float) -> Drawing:
     return _drawing(WIDTH, HEIGHT, name, title + ("" if limit is None else f"; limit {limit:g}"), plot.shapes)
 
 
+def of_assessment(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The pictures of an assessment that say something new: of the rules that began then, or of all."""
+    pictures: list[Mapping[str, Any]] = list(body.get("pictures", ()))
+    return [each for each in pictures if each["rule"] in body.get("started", ())] or pictures
+
+
 def history(report: Report, counts: Mapping[str, Mapping[int, int]], labels: Sequence[Label] = ()) -> Drawing:
     """What a plan made of a history: a strip a brand with its hours, labels as bands, pages marked."""
     span = report.span

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import urllib.request
 from collections.abc import Callable
 from importlib import import_module
@@ -18,7 +19,7 @@ from incidents.durations import parse_duration
 from incidents.errors import CommandRefused
 from listening.tone_model import tone_of
 from signals.backtest import Backtest, Label
-from signals.pictures import Drawing, crossing, history
+from signals.pictures import Drawing, crossing, history, of_assessment
 from tocsin.backtest import as_markdown, as_object, as_text
 from tocsin.commands.options import (
     DEFAULT_HOME,
@@ -99,7 +100,7 @@ def picture(desk: Desk, incident: str, out: Path | None) -> None:
     """Draw why rules declared or joined an incident: counts, the usual band, the crossing. One PNG a rule."""
     path = f"/api/v1/incidents/{incident}/assessments"
     found = desk.client.ask(Request[list[dict[str, Any]]]("GET", path, lambda answer: list(answer["assessments"])))
-    drawings = [crossing(each, one["at_seconds"]) for one in found for each in one["pictures"]]
+    drawings = [crossing(each, one["at_seconds"]) for one in found for each in of_assessment(one)]
     if not drawings:
         raise CommandRefused(f"There is no picture of {incident}: no rule that counts has declared or joined it.")
     first = out or Path(f"{incident}.png")
@@ -188,7 +189,7 @@ class _Progress:
     """How far it is, on standard error: one line that changes on a terminal, a line a tenth elsewhere."""
 
     def __init__(self) -> None:
-        self._terminal = click.get_text_stream("stderr").isatty()
+        self._terminal = sys.stderr.isatty()
         self._said: tuple[str, int] = ("", -1)
 
     def __call__(self, part: str, done: float, words: str) -> None:

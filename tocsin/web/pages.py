@@ -1,26 +1,30 @@
 """The pages for people: open incidents, one incident, declare, log in. GET changes nothing; no script."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from engine.clock import from_stamp
 from engine.services import Engine
 from engine.status import prefect_sentence
-from engine.view import questions_view, row_view
+from engine.view import questions_view, row_view, stamp
 from incidents import commands as c
 from incidents.errors import CommandRefused, Overloaded, TocsinError, UnknownIncident
 from incidents.ids import parse_incident_id
 from incidents.severity import Severity
 from incidents.state import Incident
+from signals.pictures import crossing, of_assessment, svg
 from storage import log as incident_log
+from storage import mentions as store
 from tocsin import words
 from tocsin.web.sessions import (
     Visitor,
@@ -39,6 +43,8 @@ FORM = ("title", "situation", "severity", "because", "once")
 LONGEST_TITLE, LONGEST_TEXT = 200, 4000
 SHOWN = 200
 """Incidents on the list; more than that is read with `tocsin status`."""
+SHOWN_REASONS = 5
+"""Latest assessments on an incident's page, besides the first."""
 _SAID: Mapping[str, Literal["yes", "no", "call"]] = {"yes": "yes", "no": "no", "call": "call"}
 NOT_FOR_YOU = "This page is not for you."
 SECURE = {
@@ -170,6 +176,7 @@ class Pages:
             return self._refused(None, NOT_FOR_YOU, 403)
         names, now, titles = self._names(), self._engine.clock.now(), self._titles(view)
         briefing = await self._engine.brief(incident_id)
+        found = await self._engine.database.read(lambda tx: store.assessments_of(tx, incident_id))
         if visitor.session is None:
             view = _without_left_out(view)
         return self._page(
@@ -184,6 +191,7 @@ class Pages:
             asked=words.questions_for(view, visitor.contact),
             titles=titles,
             lines=words.escalation_plan(view, now, names),
+            reasons=_reasons(found),
             timeline=list(reversed(view["timeline"])),
         )
 
@@ -381,6 +389,20 @@ class Pages:
             company=engine.book.plan.company,
         )
         return HTMLResponse(text, status, SECURE)
+
+
+def _reasons(found: Sequence[store.AssessmentRow]) -> list[dict[str, Any]]:
+    """Why rules declared it or joined it: the first assessment, and the latest ones. Pictures are SVG of ours."""
+    shown = [*found[:1], *found[1:][-SHOWN_REASONS:]]
+    return [
+        {
+            "at": stamp(from_stamp(each.at)),
+            "severity": each.severity,
+            "because": each.body["because"],
+            "pictures": [Markup(svg(crossing(one, each.at))) for one in of_assessment(each.body)],
+        }
+        for each in shown
+    ]
 
 
 class _NotTheirs(TocsinError):
