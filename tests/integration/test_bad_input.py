@@ -432,12 +432,14 @@ async def test_the_official_client_of_pagerduty(https: tuple[RealEngine, str]):
         with pagerduty.EventsApiV2Client(PAGERDUTY_KEY, base_url=url) as client:
             key = client.trigger("Checkout down", "shop", severity="critical", custom_details={"orders": 12})
             client.acknowledge(key)
+            client.send_change_event({"summary": "Build 42 is live", "source": "deployer"})
             client.resolve(key)
             return str(key)
 
     key = await asyncio.to_thread(pages_somebody)
 
     shown = await engine.show()
+    assert [(each["summary"], each["source"]) for each in shown["changes"]] == [("Build 42 is live", "deployer")]
     kinds = [each["kind"] for each in shown["timeline"]]
     assert shown["signals"] == [{"dedup_key": f"pagerduty:{key}", "firing": False}]
     assert [kind for kind in kinds if kind in ("MachineAcknowledged", "SignalRecovered")] == [
