@@ -465,6 +465,43 @@ def trouble(source: str, because: str, retry_after: float | None = None) -> Requ
     return Request("POST", f"/api/v1/sources/{_part(source)}/trouble", _read_nothing, body=body)
 
 
+def mentions(brand: str | None = None, limit: int = 50, before: int | None = None) -> Request[dict[str, Any]]:
+    """A page of what people write, what was heard last first; `before` of one page asks for the next."""
+    query = {"brand": brand, "limit": limit, "before": before}
+    return Request("GET", "/api/v1/mentions", _read_as_it_is, query=query)
+
+
+def report_mention(text: str, *, by: str, **more: object) -> Request[dict[str, Any]]:
+    """Hear what a person saw. `more`: brand, author, link, reach, at, command_id; what is None is left out."""
+    given = {name: value for name, value in more.items() if value is not None}
+    return Request("POST", "/api/v1/mentions", _read_as_it_is, body={"text": text, "by": by, **given})
+
+
+def assessments(
+    brand: str | None = None, incident: str | None = None, limit: int = 50
+) -> Request[list[dict[str, Any]]]:
+    """What the rules found, the latest first, with the sentences that say why."""
+    query = {"brand": brand, "incident": incident, "limit": limit}
+    return Request("GET", "/api/v1/assessments", lambda answer: list(answer["assessments"]), query=query)
+
+
+def brands() -> Request[list[dict[str, Any]]]:
+    """Each brand now: the last hour against the usual, the rules that hold, its latest episode."""
+    return Request("GET", "/api/v1/brands", lambda answer: list(answer["brands"]))
+
+
+def cases(*, waiting: bool = False, brand: str | None = None, limit: int = 50) -> Request[dict[str, Any]]:
+    """Customers' cases; `waiting`: whom nobody has answered, those who have waited longest first."""
+    query = {"waiting": str(waiting).lower(), "brand": brand, "limit": limit}
+    return Request("GET", "/api/v1/cases", _read_as_it_is, query=query)
+
+
+def case_answered(case: str, *, by: str, at: str | None = None) -> Request[str]:
+    """Somebody answered this customer elsewhere; `at` is ISO 8601. Gives the sentence."""
+    body = {"by": by} if at is None else {"by": by, "at": at}
+    return Request("POST", f"/api/v1/cases/{_part(case)}/answered", lambda answer: str(answer["sentence"]), body=body)
+
+
 def trial_page(contact: str, channel: str | None = None) -> Request[TrialPage]:
     body = {"contact": contact} if channel is None else {"contact": contact, "channel": channel}
     return Request("POST", "/api/v1/test-page", _read_trial_page, body=body)

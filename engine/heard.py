@@ -87,6 +87,7 @@ def assessment_view(row: AssessmentRow) -> dict[str, Any]:
         "id": row.id,
         "brand": row.brand,
         "at": stamp(from_stamp(row.at)),
+        "at_seconds": row.at,
         "incident": row.incident_id,
         "severity": row.severity,
         **row.body,

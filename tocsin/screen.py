@@ -14,6 +14,7 @@ from tocsin.words import (
     answers,
     can_answer,
     clock,
+    customers_sentence,
     escalation_plan,
     impact_state,
     in_hand,
@@ -23,6 +24,7 @@ from tocsin.words import (
     question_word,
     roles,
     until,
+    waiting_sentence,
 )
 
 _SEVERITY = {"SEV1": "red", "SEV2": "yellow", "SEV3": "cyan", "SEV4": None}
@@ -44,6 +46,7 @@ def incident_screen(
     lines = [*_header(view, names, now), *_roles(view, names), *_questions(view, names, now, width)]
     lines += [
         *_impact(view, names, now),
+        *_customers(view),
         *_social(view),
         *_left_out(view, names, width),
         *_calls(escalation_plan(view, now, names)),
@@ -112,6 +115,16 @@ def _banner(status: Mapping[str, Any], names: Mapping[str, str], now: datetime) 
     for line in _addresses(status.get("addresses") or {}, names, now):
         yield click.style(line, fg="red")
     yield from _noise(status.get("noise") or {}, now)
+    yield from _heard(status.get("heard") or {}, now)
+
+
+def _heard(heard: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Customers who wait, and sources that nobody can read."""
+    if heard.get("waiting"):
+        yield click.style(f"{waiting_sentence(heard, now)} (tocsin cases --waiting)", fg="yellow")
+    for each in printable(list(heard.get("trouble") or ())):
+        words = f"Source {each['name']} cannot be read since {clock(each['since'], now)} UTC: {each['trouble']}"
+        yield click.style(words, fg="red")
 
 
 def _noise(noise: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -213,6 +226,14 @@ def _impact(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) ->
         return
     yield from _title("Impact")
     yield from impact_lines(view, names, now)
+
+
+def _customers(view: Mapping[str, Any]) -> Iterator[str]:
+    customers = view.get("customers") or {}
+    if not customers.get("cases"):
+        return
+    yield from _title("Customers")
+    yield f"  {customers_sentence(customers)}"
 
 
 def _social(view: Mapping[str, Any]) -> Iterator[str]:

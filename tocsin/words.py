@@ -266,6 +266,25 @@ def taken(view: Mapping[str, Any], now: datetime, titles: Mapping[str, str]) -> 
 # --- questions ---
 
 
+def waiting_sentence(heard: Mapping[str, Any], now: datetime) -> str:
+    """`3 customers wait for an answer, the first since 12:03 UTC.`"""
+    number, since = heard["waiting"], clock(heard["waiting_since"], now)
+    if not number:
+        return "No customer waits for an answer."
+    if number == 1:
+        return f"1 customer waits for an answer, since {since} UTC."
+    return f"{number} customers wait for an answer, the first since {since} UTC."
+
+
+def customers_sentence(customers: Mapping[str, int]) -> str:
+    """`12 customers have complained; 5 of them wait for an answer.`"""
+    cases, waiting = customers["cases"], customers["waiting"]
+    who = "1 customer has complained" if cases == 1 else f"{cases} customers have complained"
+    if not waiting:
+        return f"{who}; nobody waits for an answer."
+    return f"{who}; {waiting} of them {'waits' if waiting == 1 else 'wait'} for an answer."
+
+
 def person(by: str, names: Mapping[str, str]) -> str:
     """The name behind `person:nora`; `Tocsin` for what it asks by itself."""
     if not by.startswith("person:"):

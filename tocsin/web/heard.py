@@ -40,7 +40,7 @@ Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(line)]
 Link = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[!-~]+)?$")]
 
 
-class MentionOrder(BaseModel):
+class ReportOrder(BaseModel):
     """What a person saw. It counts as what a source brings does, and may declare an incident."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,7 +81,7 @@ async def list_mentions(
 
 
 @router.post("/mentions", status_code=201)
-async def report_mention(engine: EngineHere, order: MentionOrder) -> dict[str, Any]:
+async def report_mention(engine: EngineHere, order: ReportOrder) -> dict[str, Any]:
     """Hear what a person saw, by hand."""
     return await heard.report(
         engine,

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from engine import heard
 from engine.clock import from_stamp
 from engine.services import Engine
 from engine.status import prefect_sentence
@@ -43,6 +44,10 @@ FORM = ("title", "situation", "severity", "because", "once")
 LONGEST_TITLE, LONGEST_TEXT = 200, 4000
 SHOWN = 200
 """Incidents on the list; more than that is read with `tocsin status`."""
+MENTIONS = 50
+"""Mentions on one page of what is heard."""
+WAITING = 20
+"""Customers who wait, on the same page."""
 SHOWN_REASONS = 5
 """Latest assessments on an incident's page, besides the first."""
 _SAID: Mapping[str, Literal["yes", "no", "call"]] = {"yes": "yes", "no": "no", "call": "call"}
@@ -66,6 +71,7 @@ def routes(engine: Engine) -> list[BaseRoute]:
     pages = Pages(engine)
     return [
         Route("/", pages.incidents, methods=["GET"]),
+        Route("/heard", pages.heard, methods=["GET"]),
         Route("/login", pages.login_form, methods=["GET"]),
         Route("/login", pages.login, methods=["POST"]),
         Route("/logout", pages.logout, methods=["POST"]),
@@ -104,6 +110,28 @@ class Pages:
             return self._to_login(request)
         rows = await self._engine.database.read(lambda tx: incident_log.open_rows_for(tx, visitor.contact, SHOWN))
         return self._page("incidents.html", visitor, incidents=[row_view(row) for row in rows])
+
+    # --- what is heard ---
+
+    async def heard(self, request: Request) -> Response:
+        """How each brand stands, who waits, which source fails, and what people write. `?before=` shows older."""
+        visitor = signed_in(self._engine, request)
+        if visitor is None:
+            return self._to_login(request)
+        before = request.query_params.get("before", "")
+        older = int(before) if before.isascii() and before.isdigit() and 0 < len(before) <= 15 else None
+        page = await heard.mentions_of(self._engine, None, older, MENTIONS)
+        waiting = await heard.cases_of(self._engine, waiting=True, limit=WAITING)
+        return self._page(
+            "heard.html",
+            visitor,
+            brands=(await heard.brands_of(self._engine))["brands"],
+            trouble=await self._engine.database.read(lambda tx: heard.in_trouble(self._engine, store.stands(tx))),
+            waiting=waiting,
+            mentions=page["mentions"],
+            older=page["before"],
+            first=older is None,
+        )
 
     # --- one incident ---
 
