@@ -142,7 +142,7 @@ class Detection:
         standing = self._database.read_now(lambda tx: {key: keys.lookup(tx, key) for key in known})
         over = [key for key, each in standing.items() if each is None or not each.firing]
         if over:
-            await self._database.write(lambda tx: [store.keep_alert(tx, key, (), now, firing=False) for key in over])
+            await self._database.write(partial(_keep_recovered, over=over, now=now))
 
     # --- making ready ---
 
@@ -289,8 +289,14 @@ class Detection:
         elif known is None:
             change = self._declare(tx, finding, key)
         else:
+            # A key of its own: each rule that joins stands in the timeline with its sentences.
             fold = c.FoldSignal(
-                key, self._title(finding), assessment.severity, "rule", because=" ".join(assessment.because)
+                f"{key}/{finding.id}",
+                self._title(finding),
+                assessment.severity,
+                "rule",
+                because=" ".join(assessment.because),
+                wakes=finding.ignores_quiet_hours,
             )
             try:
                 change = self._door.apply(tx, known.incident_id, fold, now)
@@ -330,6 +336,7 @@ class Detection:
                 area=situation.area,
                 because=assessment.because,
                 dedup_key=key,
+                wakes=finding.ignores_quiet_hours,
             )
 
         change = self._door.declare(tx, now, make)
@@ -349,6 +356,11 @@ def names_of(signal: Signal) -> frozenset[str]:
     """What a rule may call an alert: its labels' values and the words of its summary, in lower case."""
     words = (word.strip(".,:;!?()[]\"'") for word in signal.summary[:1000].split())
     return frozenset(each.lower() for each in (*signal.labels.values(), *words) if each)
+
+
+def _keep_recovered(tx: Tx, over: Sequence[str], now: float) -> None:
+    for key in over:
+        store.keep_alert(tx, key, (), now, firing=False)
 
 
 def picture_body(picture: Picture) -> dict[str, object]:

@@ -26,6 +26,8 @@ class Declare:
     area: str | None = None
     because: tuple[str, ...] = ()
     dedup_key: str | None = None
+    wakes: bool = False
+    """Nobody's quiet hours count for it."""
     implicated: tuple[str, ...] = ()
     impact: tuple[Answer, ...] = ()
     """What is known of the impact; it may raise `severity`, never lower it."""
@@ -39,6 +41,7 @@ class FoldSignal:
     by: str
     because: str = ""
     """Why it joins, where its key does not say so."""
+    wakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

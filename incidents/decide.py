@@ -31,6 +31,7 @@ def declare(command: c.Declare, now: datetime) -> list[e.Event]:
         area=command.area,
         because=command.because,
         dedup_key=command.dedup_key,
+        wakes=command.wakes,
     )
     found: list[e.Event] = [declared]
     if command.implicated:
@@ -187,6 +188,7 @@ def _fold_signal(incident: Incident, command: c.FoldSignal, now: datetime) -> li
                 summary=command.summary,
                 severity=command.severity,
                 because=command.because,
+                wakes=command.wakes,
             )
         )
     rises = command.severity.is_worse_than(incident.severity)

@@ -79,6 +79,8 @@ class IncidentDeclared(_Event):
     area: str | None = None
     because: tuple[str, ...] = ()
     dedup_key: str | None = None
+    wakes: bool = False
+    """Nobody's quiet hours count for it."""
 
 
 class SignalFolded(_Event):
@@ -89,7 +91,9 @@ class SignalFolded(_Event):
     summary: str
     severity: Severity
     because: str = ""
-    """Why it joined, where its key does not say so: a group, a storm, the end of a silence."""
+    """Why it joined, where its key does not say so: a group, a storm, the end of a silence, a rule's sentences."""
+    wakes: bool = False
+    """From now on nobody's quiet hours count for the incident."""
 
 
 class SignalRecovered(_Event):

@@ -71,6 +71,7 @@ def _declared(event: e.IncidentDeclared) -> Incident:
         version=1,
         last_event_at=event.at,
         unraised=event.severity,
+        wakes=event.wakes,
         signals={} if event.dedup_key is None else {event.dedup_key: True},
     )
 
@@ -78,7 +79,11 @@ def _declared(event: e.IncidentDeclared) -> Incident:
 def _apply(incident: Incident, event: e.Event) -> Incident:  # noqa: C901, PLR0912 - a match that names one step a kind
     match event:
         case e.SignalFolded():
-            return replace(incident, signals={**incident.signals, event.dedup_key: True})
+            return replace(
+                incident,
+                signals={**incident.signals, event.dedup_key: True},
+                wakes=incident.wakes or event.wakes,
+            )
         case e.SignalRecovered():
             return replace(incident, signals={**incident.signals, event.dedup_key: False})
         case e.SeverityChanged():

@@ -236,6 +236,8 @@ class Incident:
     """The severity without what the answers about the impact have made of it."""
     impact: dict[str, Impact] = field(default_factory=dict)
     """Answered rows of the severity matrix, by their question."""
+    wakes: bool = False
+    """Nobody's quiet hours count for it."""
     signals: dict[str, bool] = field(default_factory=dict)
     """dedup key -> True while it fires."""
     steps: dict[str, Step] = field(default_factory=dict)

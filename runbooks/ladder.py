@@ -58,7 +58,7 @@ def occasion_of(incident: Incident, directory: Directory, now: datetime) -> Occa
     """What people are wanted for in this incident, now."""
     return Occasion(
         at=now,
-        severity=incident.severity,
+        severity=None if incident.wakes else incident.severity,  # without one no quiet hours count
         situation=incident.situation,
         area=incident.area,
         implicated=directory.implicated_in(incident.implicated) if incident.implicated else frozenset(),
