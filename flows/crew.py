@@ -15,7 +15,9 @@ from prefect.flow_engine import run_flow_async
 from engine.clock import Clock
 from flows.aboard import ABOARD, Aboard
 from flows.driver import Driver
+from flows.ears import EARS, Ears
 from flows.hints import Asks, Hints
+from flows.listen import listen
 from flows.pace import Pace
 from flows.respond import respond
 from incidents.severity import Severity
@@ -31,9 +33,11 @@ class StartFailed(Exception):
 
 
 class Crew:
-    """Carries runs of `respond`."""
+    """Carries runs of `respond`, and beside them those of `listen`."""
 
     def __init__(self, engine: Asks, hints: Hints, clock: Clock, worker: str, pace: Pace) -> None:
+        self._ears = Ears(engine, clock, worker)
+        self._listening: dict[UUID, asyncio.Task[None]] = {}
         self._aboard = Aboard(engine, hints, clock, worker, pace)
         self._hints = hints
         self._runs: dict[UUID, asyncio.Task[None]] = {}
@@ -46,6 +50,7 @@ class Crew:
 
     @property
     def size(self) -> int:
+        """How many incidents' runs it carries."""
         return len(self._runs)
 
     def drives(self, incident: str) -> bool:
@@ -74,6 +79,18 @@ class Crew:
             carrying = self._carry(flow_run)
             self._runs[flow_run.id] = asyncio.get_running_loop().create_task(carrying, context=self._context.copy())
 
+    @property
+    def listens(self) -> bool:
+        """Whether it carries a run of `listen`."""
+        return bool(self._listening)
+
+    def take_listening(self, flow_run: FlowRun) -> None:
+        """Carry this run of `listen` from here on; it relieves the one before. Taken twice, it runs once."""
+        if flow_run.id not in self._listening:
+            carrying = self._carry_listening(flow_run)
+            task = asyncio.get_running_loop().create_task(carrying, context=self._context.copy())
+            self._listening[flow_run.id] = task
+
     def make_room(self, for_whom: str, severity: str) -> bool:
         """Park the mildest waiting run that is milder than `severity`; says whether there was one."""
         rank = Severity(severity).rank
@@ -88,10 +105,12 @@ class Crew:
         """End every run with its true state, as the worker's last act."""
         for driver in tuple(self._drivers.values()):
             driver.end("parked: the worker stops")
-        if self._runs:
-            _, late = await asyncio.wait(self._runs.values(), timeout=PARK_WITHIN)
+        self._ears.end("parked: the worker stops")
+        if carried := [*self._runs.values(), *self._listening.values()]:
+            _, late = await asyncio.wait(carried, timeout=PARK_WITHIN)
             if late:
                 logger.warning("%d runs did not park in time; the next worker starts new ones", len(late))
+        await self._ears.close()
 
     async def _carry(self, flow_run: FlowRun) -> None:
         run = flow_run.id
@@ -106,12 +125,10 @@ class Crew:
                 left=self._left,
             )
         )
-        # For a run of a deployment Prefect starts a thread with an event loop and a websocket that watch for a request
-        # to suspend it. Our event loop, all its runs with it, waits for that thread at the start, without a limit, and
-        # at the end; with 100 runs it stood for ever. Nobody suspends our runs: without its deployment's id it is off.
-        unwatched = flow_run.model_copy(update={"deployment_id": None})
         try:
-            await run_flow_async(respond, flow_run=unwatched, parameters=flow_run.parameters, return_type="state")
+            await run_flow_async(
+                respond, flow_run=_unwatched(flow_run), parameters=flow_run.parameters, return_type="state"
+            )
         except Exception as error:  # noqa: BLE001  # whatever broke one run (Prefect away, say), the others go on
             logger.warning("run %s ended badly: %r", flow_run.name, error)
         finally:
@@ -120,6 +137,17 @@ class Crew:
             first_line = self._first_lines.pop(run, None)
             if first_line is not None and not first_line.done():
                 first_line.set_exception(StartFailed(f"{flow_run.name} ended before its first line"))
+
+    async def _carry_listening(self, flow_run: FlowRun) -> None:
+        EARS.set(self._ears)
+        try:
+            await run_flow_async(
+                listen, flow_run=_unwatched(flow_run), parameters=flow_run.parameters, return_type="state"
+            )
+        except Exception as error:  # noqa: BLE001  # whatever broke it, the engine listens until the next one
+            logger.warning("run %s ended badly: %r", flow_run.name, error)
+        finally:
+            self._listening.pop(flow_run.id, None)
 
     def _joined(self, run: UUID, driver: Driver) -> None:
         if earlier := self._drivers.get(driver.incident):
@@ -136,6 +164,14 @@ class Crew:
             self._hints.forget(driver.incident)
         if driver.seen is not None and driver.seen["timeline"]:
             self._shown_until[driver.incident] = driver.seen["timeline"][-1]["at"]
+
+
+def _unwatched(flow_run: FlowRun) -> FlowRun:
+    """For a run of a deployment Prefect starts a thread with an event loop and a websocket that watch for a request to
+    suspend it. Our event loop, all its runs with it, waits for that thread at the start, without a limit, and at the
+    end; with 100 runs it stood for ever. Nobody suspends our runs: without its deployment's id it is off.
+    """
+    return flow_run.model_copy(update={"deployment_id": None})
 
 
 def _rank(driver: Driver) -> int:

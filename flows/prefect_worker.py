@@ -1,4 +1,6 @@
-"""Our worker as Prefect knows it: type and work pool `tocsin`, deployment `respond/respond`, runs in this process."""
+"""Our worker as Prefect knows it: type and work pool `tocsin`, its deployments, runs in this process.
+
+`respond/respond` has a run an incident, created by `flows.dispatch`; `listen/listen` one a quarter of an hour."""
 
 import asyncio
 import logging
@@ -22,11 +24,13 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from engine.client import WorkItem
 from flows.crew import Crew, StartFailed
+from flows.listen import EVERY, listen
 from flows.respond import respond
 from flows.run_card import end_card, run_name, run_tags
 
 POOL = "tocsin"
 DEPLOYMENT = "respond"
+LISTENING = "listen"
 RETRY = (1.0, 2.0, 5.0, 10.0)
 """Seconds between attempts to reach Prefect; the last one repeats."""
 SAY_EVERY = 60.0
@@ -43,9 +47,10 @@ class TocsinWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
     job_configuration = BaseJobConfiguration
     _description = "Carries Tocsin's flow runs inside `tocsin worker`."
 
-    def __init__(self, crew: Crew, name: str) -> None:
+    def __init__(self, crew: Crew, name: str, listening: UUID) -> None:
         super().__init__(work_pool_name=POOL, name=name)
         self._crew = crew
+        self._listening = listening
         self._polling = asyncio.Lock()
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
@@ -60,7 +65,10 @@ class TocsinWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerRes
         task_status: Any = None,
     ) -> BaseWorkerResult:
         """Hand the run over and return at once: it outlives this worker object."""
-        self._crew.take(flow_run)
+        if flow_run.deployment_id == self._listening:
+            self._crew.take_listening(flow_run)
+        else:
+            self._crew.take(flow_run)
         if task_status is not None:
             task_status.started(os.getpid())
         return HandedOver(status_code=0, identifier=str(os.getpid()))
@@ -87,12 +95,14 @@ class Post:
         attempt = 0
         while True:
             try:
-                self._deployment = await ensure_deployment()
-                await end_abandoned(self._deployment, self._name)
+                self._deployment, listening = await ensure_deployment(), await ensure_listening()
+                await end_abandoned([self._deployment, listening], self._name)
                 self.ready.set()
                 self._said_at = None
                 attempt = 0
-                self._worker = TocsinWorker(self._crew, self._name)
+                if not self._crew.listens:
+                    await listen_now(listening)
+                self._worker = TocsinWorker(self._crew, self._name, listening)
                 await self._worker.start(printer=logger.info)
             except Exception as error:  # noqa: BLE001  # whatever Prefect's worker dies of, there must be a next one
                 self._say(error)
@@ -154,11 +164,30 @@ async def ensure_deployment() -> UUID:
     return await deployment.aapply()
 
 
-async def end_abandoned(deployment: UUID, me: str) -> None:
+async def ensure_listening() -> UUID:
+    """The id of deployment `listen/listen` on work pool `tocsin`, with its schedule. Create the pool first."""
+    deployment = await listen.ato_deployment(
+        name=LISTENING,
+        work_pool_name=POOL,
+        cron=EVERY,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        description="One run sits at all sources of listening.yaml for a quarter of an hour; the next one relieves it.",
+        tags=["listening"],
+    )
+    return await deployment.aapply()
+
+
+async def listen_now(deployment: UUID) -> None:
+    """A run for the time until the next one is scheduled."""
+    async with get_client() as prefect:
+        await prefect.create_flow_run_from_deployment(deployment, tags=["listening"])
+
+
+async def end_abandoned(deployments: list[UUID], me: str) -> None:
     """End the runs that a killed worker of this machine left `Running` or `Pending`: nobody carries them any more."""
     open_states = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
     wanted = FlowRunFilter(
-        deployment_id=FlowRunFilterDeploymentId(any_=[deployment]), state=FlowRunFilterState(type=open_states)
+        deployment_id=FlowRunFilterDeploymentId(any_=deployments), state=FlowRunFilterState(type=open_states)
     )
     async with get_client() as prefect:
         for flow_run in await prefect.read_flow_runs(flow_run_filter=wanted, limit=200):
@@ -177,7 +206,7 @@ def is_abandoned(worker: str, me: str) -> bool:
 
 async def _crash(prefect: PrefectClient, flow_run: FlowRun) -> None:
     try:
-        await end_card(prefect, flow_run.id, "its worker was killed; the incident goes on in a new run")
+        await end_card(prefect, flow_run.id, "its worker was killed; a new run goes on")
     except (httpx.HTTPError, PrefectException) as error:
         logger.info("run %s stays as it was left: %r", flow_run.name, error)
 

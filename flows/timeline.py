@@ -72,7 +72,7 @@ def as_markdown(incident: IncidentObject) -> str:
     """Where the incident stands and what has happened, newest last."""
     drill = "DRILL: " if incident["drill"] else ""
     lines = [
-        f"# {incident['id']} · {drill}{_plain(incident['title'])}",
+        f"# {incident['id']} · {drill}{plain(incident['title'])}",
         "",
         f"**{incident['severity']}** · {incident['status']} · {incident['situation']}"
         f" · in charge: {incident['commander'] or 'nobody yet'}"
@@ -84,11 +84,11 @@ def as_markdown(incident: IncidentObject) -> str:
         lines += [f"{len(entries) - LATEST} earlier entries: `tocsin show {incident['id']}`", ""]
     lines += ["| UTC | what | by |", "|---|---|---|"]
     lines += [
-        f"| {_clock(each['at'])} | {_plain(each['sentence'])} | {_plain(each['by'])} |" for each in entries[-LATEST:]
+        f"| {_clock(each['at'])} | {plain(each['sentence'])} | {plain(each['by'])} |" for each in entries[-LATEST:]
     ]
     if incident["missing_to_close"]:
         lines += ["", "**Missing to close**", ""]
-        lines += [f"- {_plain(sentence)}" for sentence in incident["missing_to_close"]]
+        lines += [f"- {plain(sentence)}" for sentence in incident["missing_to_close"]]
     return "\n".join(lines) + "\n"
 
 
@@ -97,7 +97,7 @@ def _clock(moment: str | None) -> str:
     return "" if moment is None else f"{moment[:10]} {moment[11:19]}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What people wrote, so that it cannot break the table or become markup."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return " ".join(escaped.split())

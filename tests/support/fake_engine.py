@@ -21,6 +21,28 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 @dataclass
+class FakeSource:
+    """A source as the fake's store has it: its cursor, and every mention by its id."""
+
+    name: str
+    kind: str = "replay"
+    every: float = 1.0
+    cursor: str | None = None
+    by: list[str] = field(default_factory=list)
+    """Who brought each batch."""
+    mentions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    troubles: list[dict[str, Any]] = field(default_factory=list)
+    not_before: str | None = None
+    polled_by: str | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {name: getattr(self, name) for name in ("name", "kind", "every", "cursor")}
+        shown |= {"polled_by": self.polled_by, "not_before": self.not_before, "webhook": False, "silent": False}
+        shown |= dict.fromkeys(("moved_at", "polled_at", "trouble_since"))
+        return shown | {"trouble": self.troubles[-1]["because"] if self.troubles else None}
+
+
+@dataclass
 class FakeIncident:
     """One incident. Every method that changes it is a fact: version, timeline and feed move on."""
 
@@ -166,6 +188,12 @@ class FakeEngine:
         """Answer 500 to everything, as long as this holds."""
         self.refuse: Callable[[dict[str, Any]], tuple[int, dict[str, Any]] | None] = lambda _body: None
         """Asked before a perform: a status and a body to refuse it with."""
+        self.sources: dict[str, FakeSource] = {}
+        self.listening: dict[str, Any] | None = None
+        """listening.yaml, as the engine gives it to the worker."""
+        self.folder: Path | None = None
+        self.refuse_batch: Callable[[dict[str, Any]], tuple[int, dict[str, Any]] | None] = lambda _body: None
+        """Asked before a batch is taken: a status and a body to refuse it with."""
         self.url = ""
         self._closing = False
         self._sequence = 0
@@ -228,6 +256,9 @@ class FakeEngine:
         app.router.add_delete(one + "/drivers/{epoch}", self._release)
         app.router.add_get("/api/v1/messages/{id}", self._message)
         app.router.add_get("/api/v1/feed", self._feed)
+        app.router.add_get("/api/v1/sources", self._sources)
+        app.router.add_post("/api/v1/sources/{name}/batch", self._batch)
+        app.router.add_post("/api/v1/sources/{name}/trouble", self._trouble)
         return app
 
     @web.middleware
@@ -304,6 +335,33 @@ class FakeEngine:
                 return web.json_response({"error": "There is no such message."}, status=404)
             shown = {name: row[name] for name in ("message_id", "state", "channel", "failure")}
             return web.json_response(shown | {"provider_id": None, "attempts": 1, "expects_receipt": True})
+
+    async def _sources(self, request: web.Request) -> web.Response:
+        with self.lock:
+            shown = [each.as_object() for each in self.sources.values()]
+        folder = None if self.folder is None else str(self.folder)
+        return web.json_response({"sources": shown, "listening": self.listening, "folder": folder})
+
+    async def _batch(self, request: web.Request) -> web.Response:
+        source, body = self.sources.get(request.match_info["name"]), await request.json()
+        with self.lock:
+            if source is None:
+                return web.json_response({"error": "There is no such source."}, status=404)
+            if refusal := self.refuse_batch(body):
+                return web.json_response(refusal[1], status=refusal[0])
+            if body["before"] != source.cursor:
+                return web.json_response({"error": "It has moved.", "moved": True}, status=409)
+            new = [each for each in body["mentions"] if each["id"] not in source.mentions]
+            source.mentions |= {each["id"]: each for each in new}
+            source.cursor, source.polled_by = body["cursor"], body["by"]
+            source.by.append(body["by"])
+            return web.json_response({"kept": len(new)})
+
+    async def _trouble(self, request: web.Request) -> web.Response:
+        source, body = self.sources[request.match_info["name"]], await request.json()
+        with self.lock:
+            source.troubles.append(body)
+            return web.json_response({"source": source.name, "trouble": body["because"]})
 
     async def _feed(self, request: web.Request) -> web.Response:
         after, wait = int(request.query["after"]), float(request.query["wait"])
