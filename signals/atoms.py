@@ -4,7 +4,7 @@ A condition is a bit of the brand's `bits`. It comes on at 100 % of its limit an
 shared/design/detection.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -15,9 +15,11 @@ from signals.conditions import Subject
 from signals.observation import Observation
 from signals.streams import HOUR, Stream
 
-LEAVE_AT = 0.7
+LEAVE_PERCENT = 70
 SINGLE_LASTS = HOUR
 """Minutes for which one mention that is enough keeps its condition on."""
+REMEMBERED = 20
+"""Times as many conversations are remembered as a rule asks for: when some are answered, others still wait."""
 
 Measure = Literal["sums", "people", "reach"]
 Key = tuple[Subject, frozenset[str]]
@@ -42,6 +44,13 @@ class ShareSpec:
     part: Key
     window: int
     percent: Decimal
+
+    def enters(self, part: int, whole: int) -> bool:
+        return 100 * part > self.percent * whole
+
+    def stays(self, part: int, whole: int) -> bool:
+        """Whether a rule that held by it goes on."""
+        return whole > 0 and 10_000 * part >= LEAVE_PERCENT * self.percent * whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +93,11 @@ Spec = CountSpec | ShareSpec | SingleSpec | WaitingSpec | AlertSpec
 
 
 class Counter:
-    """A stream and the bits that hang on it. `limits` are the numbers at which one comes on, `leaves` those below which
-    one goes off."""
+    """A stream and the bits that hang on it.
+
+    Of each number that is counted only the nearest limits are kept: in `limits` the lowest at which a bit comes on, in
+    `leaves` the highest below which one goes off. Most mentions cost a comparison with these and turn nothing.
+    """
 
     __slots__ = ("_specs", "key", "leaves", "limits", "stream")
 
@@ -93,8 +105,8 @@ class Counter:
         self.key = key
         self.stream = stream
         self._specs = specs
-        self.limits: list[tuple[list[int], int, float, int]] = []
-        self.leaves: list[tuple[list[int], int, float, int]] = []
+        self.limits: list[tuple[list[int], int, float]] = []
+        self.leaves: list[tuple[list[int], int, float]] = []
 
     def advance(self, minute: int, bits: int) -> None:
         if self.stream.advance(minute):
@@ -102,14 +114,22 @@ class Counter:
 
     def set_limits(self, bits: int) -> None:
         """What is usual has changed (a new hour), or a condition has turned."""
-        self.limits, self.leaves = [], []
+        limits: dict[tuple[Measure, int], float] = {}
+        leaves: dict[tuple[Measure, int], float] = {}
         for bit, spec in self._specs:
-            trip = self.trip(spec)
-            place = (getattr(self.stream, spec.measure), self.stream.windows.index(spec.window))
+            trip, place = self.trip(spec), (spec.measure, spec.window)
             if bits & bit:
-                self.leaves.append((*place, trip * LEAVE_AT, bit))
-            elif trip < inf:
-                self.limits.append((*place, trip, bit))
+                leaves[place] = max(leaves.get(place, 0), leave_below(trip))
+            elif trip < limits.get(place, inf):
+                limits[place] = trip
+        self.limits, self.leaves = self._placed(limits), self._placed(leaves)
+
+    def _placed(self, limits: dict[tuple[Measure, int], float]) -> list[tuple[list[int], int, float]]:
+        stream = self.stream
+        return [
+            (getattr(stream, measure), stream.windows.index(window), limit)
+            for (measure, window), limit in limits.items()
+        ]
 
     def trip(self, spec: CountSpec) -> float:
         """The number at which a condition comes on; infinite while it is not known what is usual."""
@@ -121,36 +141,58 @@ class Counter:
 
     def risen(self, bits: int) -> int:
         """The bits after something was counted."""
-        for values, k, limit, bit in self.limits:
+        for values, k, limit in self.limits:
             if values[k] >= limit:
-                bits |= bit
+                return self._looked_at(bits)
         return bits
 
     def turned(self, bits: int) -> int:
         """The bits after time has passed."""
-        for values, k, limit, bit in self.leaves:
+        for values, k, limit in self.leaves:
             if values[k] < limit:
-                bits &= ~bit
+                return self._looked_at(bits)
         return self.risen(bits)
+
+    def _looked_at(self, bits: int) -> int:
+        for bit, spec in self._specs:
+            trip, value = self.trip(spec), self.value(spec.measure, spec.window)
+            if value >= (leave_below(trip) if bits & bit else trip):
+                bits |= bit
+            else:
+                bits &= ~bit
+        return bits
+
+
+def leave_below(trip: float) -> float:
+    """Of a condition that came on at `trip`: the smallest number that keeps it on."""
+    return trip if trip == inf else -(-int(trip) * LEAVE_PERCENT // 100)
 
 
 class Waiting:
-    """Conversations without an answer of ours, oldest first, at most so many: whoever asks for 25 needs no more."""
+    """Conversations without an answer of ours, oldest first, at most `most`; further ones are not remembered.
 
-    __slots__ = ("most", "since")
+    `numbers` are those that rules ask for (`more than 25`): a condition can turn only where one of them is passed.
+    """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    __slots__ = ("least", "most", "numbers", "since")
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self.numbers = frozenset(numbers)
+        self.least = min(self.numbers)
+        self.most = REMEMBERED * max(self.numbers) + 100
         self.since: dict[int, int] = {}
 
     def open(self, thread: int, minute: int) -> bool:
-        if thread in self.since or len(self.since) >= self.most:
+        """Returns whether a condition may turn by it, at once or in time."""
+        number = len(self.since)
+        if thread in self.since or number >= self.most:
             return False
         self.since[thread] = minute
-        return True
+        return number in self.numbers
 
     def answered(self, thread: int) -> bool:
-        return self.since.pop(thread, None) is not None
+        """Returns whether a condition may turn by it."""
+        return self.since.pop(thread, None) is not None and len(self.since) >= self.least
 
     def from_when(self, spec: WaitingSpec) -> float:
         """The minute from which the condition holds as things stand; infinite when too few wait."""

@@ -9,12 +9,13 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import blake2b
 from math import inf
 from typing import Any, Literal, assert_never
 
 from incidents.severity import Severity
 from signals.assess import Assessment
-from signals.atoms import LEAVE_AT, SINGLE_LASTS, Alerts, Counter, CountSpec, Key, ShareSpec, concerns
+from signals.atoms import SINGLE_LASTS, Alerts, Counter, CountSpec, Key, ShareSpec, concerns
 from signals.conditions import Family, Subject
 from signals.observation import AlertHeard, Heard, NotHeard, Observation
 from signals.program import Program, RuleProgram
@@ -66,8 +67,11 @@ class Finding:
 
     @property
     def id(self) -> str:
-        """Derived from facts: a replay gives the same."""
-        return f"{self.episode}/{self.kind}/{int(self.at) // 60}/{self.assessment.severity}"
+        """Derived from facts: a replay gives the same. Rules that join within one minute are told apart by a digest."""
+        fact = f"{self.episode}/{self.kind}/{int(self.at) // 60}/{self.assessment.severity}"
+        if self.kind != "joins":
+            return fact
+        return f"{fact}/{blake2b(chr(0).join(self.started).encode(), digest_size=6).hexdigest()}"
 
 
 @dataclass(slots=True)
@@ -184,13 +188,14 @@ class _Brand:
         "counters",
         "decided",
         "episode",
-        "hot",
+        "hanging",
         "last",
         "minute",
         "name",
         "on",
         "program",
         "rules",
+        "shares",
         "singled",
         "timed_from",
         "waiting",
@@ -210,8 +215,10 @@ class _Brand:
         """A bit a rule that holds."""
         self.last = array("i", [-1] * len(self.rules))
         """The minute in which each rule last held; -1 for never."""
-        self.hot = False
-        """Some rule hangs on a share alone, which any mention and any minute may change."""
+        self.hanging = 0
+        """A bit a rule that hangs on a share alone, which any mention and any minute may change."""
+        self.shares = (0, 0)
+        """Bits of shares by which the rules were last decided: high enough to start, and to go on."""
         self.decided = 0
         """The bits by which the rules were last decided."""
         self.timed_from = inf
@@ -233,7 +240,7 @@ class _Brand:
             self._look_at_singles(heard)
             if heard.complaint or heard.negative or Subject.MENTIONS in self.waiting:
                 self._let_wait(heard)
-        if self.bits != self.decided or self.hot:
+        if self.bits != self.decided or self.hanging:
             self._decide(found)
 
     def _count(self, heard: Observation) -> None:
@@ -289,6 +296,11 @@ class _Brand:
         for counter in self.counters.values():
             counter.advance(self.minute, self.bits)
             counter.stream.miss(int(heard.since // 3600), int(heard.at // 3600))
+            counter.set_limits(self.bits)
+            self.bits = counter.turned(self.bits)
+            counter.set_limits(self.bits)
+        if self.bits != self.decided:
+            self._decide(found)
 
     def look_at_alerts(self, found: list[Finding]) -> None:
         self._turn_timed()
@@ -299,23 +311,23 @@ class _Brand:
 
     def pass_time(self, minute: int, found: list[Finding]) -> None:
         if self.minute < 0:
-            self._begin(minute)
+            self._begin(minute, found)
         while self.minute < minute:
             self.minute = int(min(minute, self.next_minute()))
             self._turn(found)
 
-    def _begin(self, minute: int) -> None:
+    def _begin(self, minute: int, found: list[Finding]) -> None:
         """From now on it is listened for: history begins for every stream of it."""
         self.minute = minute
         for counter in self.counters.values():
             counter.advance(minute, self.bits)
             counter.set_limits(self.bits)
-        self._turn_timed()
+        self.look_at_alerts(found)
 
     def next_minute(self) -> float:
         """The next minute in which something can turn by time alone: at once while a rule holds by a count."""
         minute = self.minute
-        if self.hot or (self.on and any(counter.leaves for counter in self.counters.values())):
+        if self.hanging or (self.on and any(counter.leaves for counter in self.counters.values())):
             return minute + 1
         upcoming = self.timed_from if self.timed_from > minute else inf
         if any(self.counters[key].stream.sums[-1] for key in _STREAMS):
@@ -343,12 +355,13 @@ class _Brand:
                 drained.append(key)
         for key in drained:
             del self.counters[key]
-        for bit in [bit for bit, single in self.singled.items() if minute >= single.until]:
-            del self.singled[bit]
-            self.bits &= ~bit
+        if self.singled:
+            for bit in [bit for bit, single in self.singled.items() if minute >= single.until]:
+                del self.singled[bit]
+                self.bits &= ~bit
         if minute >= self.timed_from:
             self._turn_timed()
-        if self.bits != self.decided or self.hot:
+        if self.bits != self.decided or self.hanging:
             self._decide(found)
         if self.episode is not None and not self.episode.calm_said and not self.on:
             self._calm_down(self.episode, found)
@@ -369,33 +382,64 @@ class _Brand:
 
     def share(self, spec: ShareSpec) -> float:
         """Percent."""
-        whole = self.counters[_ALL].value("sums", spec.window)
-        return 100.0 * self.counters[spec.part].value("sums", spec.window) / whole if whole else 0.0
+        part, whole = self._parts(spec)
+        return 100.0 * part / whole if whole else 0.0
+
+    def _parts(self, spec: ShareSpec) -> tuple[int, int]:
+        part, whole = self.counters[spec.part], self.counters[_ALL]
+        return part.value("sums", spec.window), whole.value("sums", spec.window)
 
     def _decide(self, found: list[Finding]) -> None:
-        """The rules that ask for a bit that has turned, and those that hang on a share."""
-        all_shares = self.program.share_bits
-        turned = (self.bits ^ self.decided) | (all_shares if self.hot else 0)
-        bits = self.bits & ~all_shares
-        self.hot = False
+        """The rules that ask for a bit that has turned, and those that hang on a share.
+
+        Bits of shares remember nothing: a share changes with every mention, so whoever looks more often must not see
+        more; a rule's own holding is the hysteresis.
+        """
+        everything = self.program.share_bits
+        bits = self.bits & ~everything
+        turned = bits ^ (self.decided & ~everything)
+        entered, kept = self._shares() if self.hanging or turned else (0, 0)
+        if turned:
+            self._hang(bits | everything, turned)
+        elif (entered, kept) == self.shares:
+            return
+        self.shares = (entered, kept)
         started: list[int] = []
+        standing = 0
         for place, program in enumerate(self.rules):
-            if not program.asked & turned:
-                self.hot = self.hot or (bool(program.shares) and program.holds(bits | all_shares))
+            hangs = self.hanging >> place & 1
+            if not hangs and not program.asked & turned:
                 continue
             was = self.on >> place & 1
-            holds = program.holds(bits | all_shares)
-            if holds and program.shares:
-                self.hot = True
-                holds = program.holds(bits | self._shares(program, bool(was)))
-            if holds and not was:
-                started.append(place)
-                self.on |= 1 << place
-            elif was and not holds:
+            shares = (kept if was else entered) if hangs else 0
+            if program.holds(bits | shares):
+                standing |= shares
+                if not was:
+                    started.append(place)
+                    self.on |= 1 << place
+            elif was:
                 self._end(place)
-        self.bits = self.decided = bits | (self.bits & all_shares)
+        self.bits = self.decided = bits | standing
         if started:
             self._assess(started, found)
+
+    def _hang(self, bits: int, turned: int) -> None:
+        """Which rules hang on a share alone: with every share they would hold."""
+        for place, program in enumerate(self.rules):
+            if program.shares and program.asked & turned:
+                self.hanging &= ~(1 << place)
+                self.hanging |= program.holds(bits) << place
+
+    def _shares(self) -> tuple[int, int]:
+        """Bits of the shares that are high enough for a rule to start, and to go on."""
+        entered = kept = 0
+        for bit, spec in self.program.shares:
+            part, whole = self._parts(spec)
+            if spec.stays(part, whole):
+                kept |= bit
+                if spec.enters(part, whole):
+                    entered |= bit
+        return entered, kept
 
     def _end(self, place: int) -> None:
         """A rule held until the minute before."""
@@ -403,17 +447,6 @@ class _Brand:
         self.last[place] = max(self.last[place], self.minute - 1)
         if self.episode is not None and not self.on:
             self.episode.last = max(self.episode.last, self.minute - 1)
-
-    def _shares(self, program: RuleProgram, holds: bool) -> int:
-        """The bits of a rule's shares. They remember nothing: a share changes with every mention, so whoever looks more
-        often must not see more; the rule's own holding is the hysteresis."""
-        bits = 0
-        for bit, spec in program.shares:
-            percent, value = float(spec.percent), self.share(spec)
-            if value >= percent * LEAVE_AT if holds else value > percent:
-                bits |= bit
-        self.bits = self.bits & ~sum(bit for bit, _ in program.shares) | bits
-        return bits
 
     def _assess(self, started: list[int], found: list[Finding]) -> None:
         thresholds = self.program.thresholds
@@ -436,7 +469,7 @@ class _Brand:
         if rises:
             episode.severity = severity
         if rises or news:
-            found.append(self._finding("raises" if rises else "joins", episode, started, agreed))
+            found.append(self._finding("raises" if rises else "joins", episode, started, severity, agreed))
 
     def _severity(self) -> tuple[Severity, tuple[Family, ...]]:
         """The highest of the rules that hold, one level up when rules of two families have held lately; and those."""
@@ -453,11 +486,16 @@ class _Brand:
         return (worst, ()) if len(families) < 2 else (worst.one_up, tuple(sorted(families)))
 
     def _finding(
-        self, kind: Literal["raises", "joins"], episode: _Episode, started: list[int], agreed: tuple[Family, ...]
+        self,
+        kind: Literal["raises", "joins"],
+        episode: _Episode,
+        started: list[int],
+        severity: Severity,
+        agreed: tuple[Family, ...],
     ) -> Finding:
         holding = self._holding()
         because = [reason(each, self.program.specs, self) for each in holding]
-        if agreed:
+        if agreed and severity is episode.severity:
             because.append(f"{' and '.join(agreed)} agree, which raises it one level to {episode.severity}.")
         return Finding(
             kind,
@@ -530,7 +568,7 @@ class _Brand:
                 [each.rule.name, self.on >> place & 1, self.last[place]] for place, each in enumerate(self.rules)
             ],
             "decided": str(self.decided),
-            "hot": self.hot,
+            "shares": [str(each) for each in self.shares],
             "waiting": {str(subject): [*waiting.since.items()] for subject, waiting in self.waiting.items()},
             "timed_from": None if self.timed_from == inf else self.timed_from,
             "episode": None
@@ -553,7 +591,10 @@ class _Brand:
             counter.stream.restore(stored)
             counter.set_limits(self.bits)
         self.singled = {int(bit): Single(*single) for bit, *single in state["singled"]}
-        self.decided, self.hot = int(state["decided"]), state["hot"]
+        self.decided = int(state["decided"])
+        entered, kept = state["shares"]
+        self.shares = (int(entered), int(kept))
+        self._hang(self.decided | self.program.share_bits, -1)
         for place, (name, on, last) in enumerate(state["rules"]):
             if self.rules[place].rule.name != name:
                 raise ValueError("this is the memory of other rules")

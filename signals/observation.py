@@ -6,6 +6,9 @@ from hashlib import blake2b
 
 from signals.mention import Tagged
 
+MOST_REACH = 100_000_000_000
+"""Followers. A server of a stranger's may claim any number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -70,7 +73,7 @@ def observation(tagged: Tagged, counted_at: datetime | float) -> Observation:
         negative=tagged.tone == "negative",
         complaint=tagged.complaint,
         topics=tagged.topics,
-        reach=max(mention.reach or 0, 0),
+        reach=min(max(mention.reach or 0, 0), MOST_REACH),
         verified=bool(mention.verified),
         thread=number_of(f"{mention.source}\x00{mention.thread or mention.id}"),
         by_us=tagged.by_us or mention.by_us,

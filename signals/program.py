@@ -81,6 +81,7 @@ class Program:
     """Followers above which a single mention may matter."""
     always_matched: bool = False
     """Some rule wants to see every single mention, whoever wrote it."""
+    shares: list[tuple[int, ShareSpec]] = field(default_factory=list)
     share_bits: int = 0
 
     def __post_init__(self) -> None:
@@ -99,6 +100,7 @@ class Program:
                     if key not in self.topical[topic]:
                         self.topical[topic].append(key)
             case ShareSpec():
+                self.shares.append((bit, spec))
                 self.share_bits |= bit
             case SingleSpec(_, followers, verified, topics):
                 self.singles.append((bit, spec))
@@ -201,10 +203,10 @@ class Program:
 
     def queues(self) -> dict[Subject, Waiting]:
         """Who waits, for each subject that a rule asks about."""
-        most: dict[Subject, int] = {}
+        numbers: dict[Subject, list[int]] = defaultdict(list)
         for _, spec in self.waiting:
-            most[spec.subject] = max(most.get(spec.subject, 0), 2 * spec.more_than + 50)
-        return {subject: Waiting(number) for subject, number in most.items()}
+            numbers[spec.subject].append(spec.more_than)
+        return {subject: Waiting(each) for subject, each in numbers.items()}
 
 
 def _counted(conditions: Sequence[Condition]) -> tuple[Key, int] | None:

@@ -15,10 +15,14 @@ HOUR = 60
 """Minutes."""
 NEEDED = 42 * HOUR
 """Minutes of history before anything is said about the usual (shared/design/detection.md)."""
+LEAST_HOURS = 18
+"""Known hours that make a usual: 42 less the latest day. Hours in which we could not listen are none of them."""
 AGAIN_AFTER = HOUR
 """Minutes in which a person counts once: floods and what is passed on count people, not posts."""
 MISSING = -1
 """An hour in which we could not listen: it is not zero, it is unknown."""
+MOST = 100_000_000
+"""Mentions that an hour can hold: what a tally claims beyond that is left out, and sums of squares stay 64 bits."""
 _PLACES, _FEW_PLACES = 512, 64
 """Places for authors of the last hour. When more write, one may be counted a second time, never left out."""
 
@@ -43,6 +47,7 @@ class Stream:
     """
 
     __slots__ = (
+        "_each",
         "_guard",
         "_hour",
         "_hours",
@@ -66,6 +71,7 @@ class Stream:
         self, windows: Sequence[int], usual_hours: int = 0, guard_hours: int = 24, *, reach: bool = False
     ) -> None:
         self.windows = tuple(sorted(windows))
+        self._each = range(len(self.windows))
         longest = self.windows[-1]
         self._ring = array("I", bytes(4 * longest))
         self._people = array("I", bytes(4 * longest))
@@ -92,8 +98,10 @@ class Stream:
         if self.first < 0:
             self._begin(minute)
             return True
-        if self.sums[-1] or self.people[-1]:
+        if self.sums[-1]:
             self._forget(minute, gone)
+        if gone >= AGAIN_AFTER:
+            self._seen = array("Q", bytes(8 * len(self._seen)))
         self.minute = minute
         hour = minute // HOUR
         if hour == self._hour:
@@ -127,9 +135,10 @@ class Stream:
                     if reach is not None:
                         self.reach[k] -= reach[place]
             place = each % length
-            ring[place] = people[place] = 0
-            if reach is not None:
-                reach[place] = 0
+            if ring[place]:
+                ring[place] = people[place] = 0
+                if reach is not None:
+                    reach[place] = 0
 
     def _roll_hours(self, hour: int, hours: "array[int]") -> None:
         size = len(hours)
@@ -158,24 +167,34 @@ class Stream:
 
     def add(self, author: int, count: int, reach: int) -> bool:
         """Count a mention at the current minute. An author (0: unknown) counts once an hour; False when not counted."""
+        ring = self._ring
+        place = self.minute % len(ring)
         if author:
             if self._has_just_written(author):
                 return False
             count = 1
-            self._people[self.minute % len(self._people)] += 1
-            for k in range(len(self.people)):
-                self.people[k] += 1
-        self._ring[self.minute % len(self._ring)] += count
-        for k in range(len(self.sums)):
-            self.sums[k] += count
+            self._people[place] += 1
+            people = self.people
+            for k in self._each:
+                people[k] += 1
+        else:
+            count = min(count, MOST - ring[place])
+            if count <= 0:
+                return False
+        ring[place] += count
+        sums = self.sums
+        for k in self._each:
+            sums[k] += count
         if reach and self._reach is not None:
-            self._reach[self.minute % len(self._reach)] += reach
-            for k in range(len(self.reach)):
+            self._reach[place] += reach
+            for k in self._each:
                 self.reach[k] += reach
-        if self._hours is not None:
-            place = self._hour % len(self._hours)
-            known = self._hours[place]
-            self._hours[place] = count if known == MISSING else known + count
+        hours = self._hours
+        if hours is not None:
+            place = self._hour % len(hours)
+            known = hours[place]
+            if known != MISSING:
+                hours[place] = min(known + count, MOST)
         return True
 
     def _has_just_written(self, author: int) -> bool:
@@ -190,12 +209,14 @@ class Stream:
         return False
 
     def miss(self, first_hour: int, last_hour: int) -> None:
-        """Hours (inclusive) in which we could not listen. Those that already count as usual stay as they are."""
+        """Hours (inclusive) in which we could not listen, all the time or some of it: they are unknown."""
         if self._hours is None or self.first < 0:
             return
         size = len(self._hours)
-        oldest = self._hour - self._guard
-        for hour in range(max(first_hour, oldest, self.first // HOUR), min(last_hour, self._hour) + 1):
+        first_whole = -(-self.first // HOUR)
+        for hour in range(max(first_hour, self._hour - size + 1, first_whole), min(last_hour, self._hour) + 1):
+            if hour < self._hour - self._guard:
+                self._weigh(self._hours[hour % size], -1)
             self._hours[hour % size] = MISSING
 
     # --- what is usual ---
@@ -206,10 +227,11 @@ class Stream:
         Part of the variance is chance (Poisson, it grows with the window), the rest is the brand's own rise and fall,
         which within an hour hardly changes: it grows with the window's square.
         """
-        if self._number < 2 or self._hour * HOUR - self.first < NEEDED:
+        number, total = self._number, self._total
+        if number < LEAST_HOURS or self._hour * HOUR - self.first < NEEDED:
             return None
-        mean = self._total / self._number
-        variance = max((self._squares - self._total * mean) / (self._number - 1), 0.0)
+        mean = total / number
+        variance = (number * self._squares - total * total) / (number * (number - 1))
         part = window / HOUR
         spread = sqrt(mean * part + max(variance - mean, 0.0) * part * part)
         return Usual(mean * part, spread or 1.0)
@@ -251,7 +273,8 @@ class Stream:
             values[:] = array(values.typecode, content)
         self.minute, self.first, self._hour = state["time"]
         self._number, self._total, self._squares = state["usual"]
-        self.sums, self.people, self.reach = ([*each] for each in state["sums"])
+        for known, stored in zip((self.sums, self.people, self.reach), state["sums"], strict=True):
+            known[:] = stored
 
     def _arrays(self) -> "list[array[int]]":
         known = (self._ring, self._people, self._reach, self._hours, self._seen)
