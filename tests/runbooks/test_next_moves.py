@@ -1,9 +1,11 @@
 """The one function that decides: what is due at a moment, and when to look again. A table of logs and times."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contacts.directory import QuietHours
 from incidents import commands as c
 from incidents.decide import decide, declare
 from incidents.evolve import fold
@@ -12,7 +14,7 @@ from incidents.state import Incident, is_quiet
 from runbooks.moves import AskDecision, IssueSummary, OpenStep, PageContact
 from runbooks.next_moves import next_moves, owed_update_by
 from runbooks.plan import Plan, Step
-from tests.support.plans import crisis_plan, decision, everybody, hours, minutes, rung, step
+from tests.support.plans import crisis_plan, decision, everybody, hours, minutes, rung, someone, step
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PEOPLE = everybody()
@@ -141,6 +143,26 @@ def test_a_situation_that_a_new_plan_no_longer_knows_is_still_paged():
     plan = crisis_plan(rung("ana")).model_copy(update={"situations": {}})
     moves = next_moves(unknown, plan, PEOPLE, NOW).due
     assert [move.contact for move in moves if isinstance(move, PageContact)] == ["ana"]
+
+
+def test_what_ignores_quiet_hours_wakes_people_for_a_minor_incident():
+    night = QuietHours(after="22:00", until="07:00", severities=(Severity.SEV3, Severity.SEV4))
+    sleepers = everybody(*(someone(each, quiet_hours=(night,)) for each in ("ana", "bob", "cleo", "dora")))
+    at = NOW.replace(hour=23)
+
+    def pages(state: Incident) -> bool:
+        moves = next_moves(state, PLAN, sleepers, at).due
+        return any(isinstance(move, PageContact) for move in moves)
+
+    minor = c.Declare("INC-1", "Slow", Severity.SEV4, "SHOP_DOWN", "p", "rule", dedup_key="k")
+    quiet = fold(declare(minor, at))
+    woken = fold(declare(replace(minor, wakes=True), at))
+    assert quiet is not None
+    assert woken is not None
+    assert not pages(quiet)
+    assert pages(woken)
+    joined = after(quiet, c.FoldSignal("other", "Danger", Severity.SEV4, "rule", wakes=True), at)
+    assert pages(joined)
 
 
 def test_quiet_is_what_recovered_before_anybody_took_charge():
