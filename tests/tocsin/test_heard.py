@@ -184,7 +184,7 @@ async def test_a_case_is_answered_once(engine, api):
     assert sum(each["by_us"] for each in (await got(api, "mentions"))["mentions"]) == 1
 
 
-REFUSED = [
+REFUSED: list[tuple[str, dict[str, object], int, str]] = [
     ("cases/1/answered", {"by": "nobody"}, 409, "nobody"),
     ("cases/1/answered", {"by": "ana", "at": "2099-01-01T00:00:00Z"}, 409, "lies ahead"),
     ("cases/1/answered", {"by": "ana", "at": "2025-03-03T11:00:00Z"}, 409, "wrote only at 2025-03-03T12:00"),
@@ -236,7 +236,8 @@ async def test_a_brand_that_is_named_is_the_one_it_is_about(api):
 
 
 async def test_what_was_reported_before_is_the_same_mention(api):
-    for named in ({"link": "https://example.com/p/1"}, {"command_id": "c-1"}):
+    names: list[dict[str, object]] = [{"link": "https://example.com/p/1"}, {"command_id": "c-1"}]
+    for named in names:
         first = (await post(api, "mentions", by="ana", text=COMPLAINT, author="Zoe", **named)).json()
         again = (await post(api, "mentions", by="dora", text=COMPLAINT, author="Zoe", **named)).json()
         assert (again["sentence"], again["new"]) == ("This was heard before, of northwind.", False)
