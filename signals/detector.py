@@ -183,6 +183,7 @@ class _Brand:
     """One brand's streams, the bits of its conditions, and its rules."""
 
     __slots__ = (
+        "_weighed",
         "alerts",
         "bits",
         "counters",
@@ -208,6 +209,10 @@ class _Brand:
         self.rules: list[RuleProgram] = [each for each in program.rules if each.rule.brand in (None, name)]
         self.counters: dict[Key, Counter] = {key: program.counter(key) for key in _STREAMS}
         """The three streams, and those about topics while anything of the kind has been heard lately."""
+        self._weighed = [
+            (bit, spec, *self._sums(spec.part, spec), *self._sums(_ALL, spec)) for bit, spec in program.shares
+        ]
+        """Each share with where its parts and wholes are counted."""
         self.waiting = program.queues()
         self.singled: dict[int, Single] = {}
         self.bits = 0
@@ -242,6 +247,10 @@ class _Brand:
                 self._let_wait(heard)
         if self.bits != self.decided or self.hanging:
             self._decide(found)
+
+    def _sums(self, key: Key, spec: ShareSpec) -> tuple[list[int], int]:
+        stream = self.counters[key].stream
+        return stream.sums, stream.windows.index(spec.window)
 
     def _count(self, heard: Observation) -> None:
         counters = self.counters
@@ -342,6 +351,19 @@ class _Brand:
 
     def _turn(self, found: list[Finding]) -> None:
         minute = self.minute
+        self._turn_counts(minute)
+        if self.singled:
+            for bit in [bit for bit, single in self.singled.items() if minute >= single.until]:
+                del self.singled[bit]
+                self.bits &= ~bit
+        if minute >= self.timed_from:
+            self._turn_timed()
+        if self.bits != self.decided or self.hanging:
+            self._decide(found)
+        if self.episode is not None and not self.episode.calm_said and not self.on:
+            self._calm_down(self.episode, found)
+
+    def _turn_counts(self, minute: int) -> None:
         drained: list[Key] = []
         for key, counter in self.counters.items():
             stream = counter.stream
@@ -355,16 +377,6 @@ class _Brand:
                 drained.append(key)
         for key in drained:
             del self.counters[key]
-        if self.singled:
-            for bit in [bit for bit, single in self.singled.items() if minute >= single.until]:
-                del self.singled[bit]
-                self.bits &= ~bit
-        if minute >= self.timed_from:
-            self._turn_timed()
-        if self.bits != self.decided or self.hanging:
-            self._decide(found)
-        if self.episode is not None and not self.episode.calm_said and not self.on:
-            self._calm_down(self.episode, found)
 
     def _turn_timed(self) -> None:
         """Conditions about waiting and alerts: on from a minute that is known."""
@@ -382,12 +394,9 @@ class _Brand:
 
     def share(self, spec: ShareSpec) -> float:
         """Percent."""
-        part, whole = self._parts(spec)
+        part = self.counters[spec.part].value("sums", spec.window)
+        whole = self.counters[_ALL].value("sums", spec.window)
         return 100.0 * part / whole if whole else 0.0
-
-    def _parts(self, spec: ShareSpec) -> tuple[int, int]:
-        part, whole = self.counters[spec.part], self.counters[_ALL]
-        return part.value("sums", spec.window), whole.value("sums", spec.window)
 
     def _decide(self, found: list[Finding]) -> None:
         """The rules that ask for a bit that has turned, and those that hang on a share.
@@ -433,11 +442,11 @@ class _Brand:
     def _shares(self) -> tuple[int, int]:
         """Bits of the shares that are high enough for a rule to start, and to go on."""
         entered = kept = 0
-        for bit, spec in self.program.shares:
-            part, whole = self._parts(spec)
-            if spec.stays(part, whole):
+        for bit, spec, parts, k, wholes, j in self._weighed:
+            part = parts[k]
+            if part and spec.stays(part, wholes[j]):
                 kept |= bit
-                if spec.enters(part, whole):
+                if spec.enters(part, wholes[j]):
                     entered |= bit
         return entered, kept
 

@@ -119,11 +119,7 @@ class Stream:
         """Take out of each window what has grown too old for it."""
         ring, people, reach, length = self._ring, self._people, self._reach, len(self._ring)
         if gone >= length:
-            for values in (ring, people, reach):
-                if values is not None:
-                    values[:] = array(values.typecode, bytes(values.itemsize * length))
-            for sums in (self.sums, self.people, self.reach):
-                sums[:] = [0] * len(sums)
+            self._empty()
             return
         for each in range(self.minute + 1, minute + 1):
             for k, window in enumerate(self.windows):
@@ -134,11 +130,18 @@ class Stream:
                     self.people[k] -= people[place]
                     if reach is not None:
                         self.reach[k] -= reach[place]
+            # The longest window has taken out what stands where the new minute will count.
             place = each % length
-            if ring[place]:
-                ring[place] = people[place] = 0
-                if reach is not None:
-                    reach[place] = 0
+            ring[place] = people[place] = 0
+            if reach is not None:
+                reach[place] = 0
+
+    def _empty(self) -> None:
+        for values in (self._ring, self._people, self._reach):
+            if values is not None:
+                values[:] = array(values.typecode, bytes(values.itemsize * len(values)))
+        for sums in (self.sums, self.people, self.reach):
+            sums[:] = [0] * len(sums)
 
     def _roll_hours(self, hour: int, hours: "array[int]") -> None:
         size = len(hours)
