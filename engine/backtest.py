@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from engine.client import Request, SyncEngineClient
+from engine.client import Request
 from incidents.errors import CommandRefused
 from listening.history import HistoryInvalid, Record, read_moment, records, start_of_field
 from listening.reading import IMPERSONATION, Reader
@@ -39,6 +39,7 @@ _REMEMBERED = 1_000_000
 _MOST_LABELS = 100_000
 _COLUMNS = ("brand", "start", "end", "name", "real")
 
+T = TypeVar("T")
 Tell = Callable[[float, str], None]
 """Is told how far it is (0 to 1) and in words."""
 
@@ -80,6 +81,12 @@ class Outcome:
     labels: tuple[Label, ...]
     old: Report | None = None
     change: Difference | None = None
+
+
+class Asks(Protocol):
+    """A client of a running engine, such as `engine.client.SyncEngineClient`."""
+
+    def ask(self, request: Request[T]) -> T: ...
 
 
 Part = Callable[[str, Callable[[Tell], Backtest]], Backtest]
@@ -201,7 +208,7 @@ def _lines(path: Path) -> int:
 # A history that an engine has kept
 
 
-def stored_history(client: SyncEngineClient, since: float, until: float, labels: Sequence[Label] | None) -> History:
+def stored_history(client: Asks, since: float, until: float, labels: Sequence[Label] | None) -> History:
     """What a running engine has heard between two moments (seconds since the epoch), with labels or its own incidents.
 
     Brand, tone and complaints are as they were heard; topics are looked for again, as a plan may name others.
@@ -232,20 +239,23 @@ def _about(tagged: Tagged, topics: Topics) -> Tagged:
     return replace(tagged, topics=topics.of(text.words, text.folded) | (tagged.topics & {IMPERSONATION}))
 
 
-def _stored_rows(client: SyncEngineClient, since: float, until: float) -> Iterator[Stored]:
+def _stored_rows(client: Asks, since: float, until: float) -> Iterator[Stored]:
     place: dict[str, Any] | None = {"since": since}
     while place is not None:
         query = {**place, "until": until, "limit": _ROWS_AT_ONCE}
-        answer = client.ask(Request[dict[str, Any]]("GET", "/api/v1/history", dict, query=query, patience=60.0))
+        answer = client.ask(_asked("/api/v1/history", **query))
         for row in answer["rows"]:
             yield Stored(row["seq"], row["counted_at"], row["brand"], row["body"])
         following = answer["next"]
         place = None if following is None else {"since": following["counted_at"], "after": following["seq"]}
 
 
-def _own_labels(client: SyncEngineClient, since: float) -> list[Label]:
-    asked = Request[dict[str, Any]]("GET", "/api/v1/history/labels", dict, query={"since": since}, patience=60.0)
-    return [Label(**each) for each in client.ask(asked)["labels"]]
+def _own_labels(client: Asks, since: float) -> list[Label]:
+    return [Label(**each) for each in client.ask(_asked("/api/v1/history/labels", since=since))["labels"]]
+
+
+def _asked(path: str, **query: object) -> Request[dict[str, Any]]:
+    return Request("GET", path, dict, query=query, patience=60.0)
 
 
 # Labels in a file

@@ -288,12 +288,12 @@ def _key(label: Label) -> tuple[str, float, float, str]:
 
 
 def _judged(raises: Sequence[Finding], labels: Sequence[Label], *, complete: bool) -> list[Page]:
-    """A page is worth what its label says; one after its end, what the episode that it belongs to was worth."""
+    """A page is worth what its label says, of several that which began last; one after its end, what its episode was."""
     of_episode: dict[str, Label] = {}
     pages = []
     for finding in raises:
         within = [each for each in labels if each.holds(finding.brand, finding.at)]
-        label = next((each for each in within if each.real), within[0] if within else None)
+        label = max(within, key=lambda each: (each.start, each.real), default=None)
         label = of_episode.get(finding.episode) if label is None else label
         if label is None:
             pages.append(Page(finding, "false" if complete else "unknown"))

@@ -98,8 +98,7 @@ def backtest(
 @at_the_engine
 def picture(desk: Desk, incident: str, out: Path | None) -> None:
     """Draw why rules declared or joined an incident: counts, the usual band, the crossing. One PNG a rule."""
-    path = f"/api/v1/incidents/{incident}/assessments"
-    found = desk.client.ask(Request[list[dict[str, Any]]]("GET", path, lambda answer: list(answer["assessments"])))
+    found = desk.client.ask(_assessments(incident))[::-1]
     drawings = [crossing(each, one["at_seconds"]) for one in found for each in of_assessment(one)]
     if not drawings:
         raise CommandRefused(f"There is no picture of {incident}: no rule that counts has declared or joined it.")
@@ -115,6 +114,12 @@ def picture(desk: Desk, incident: str, out: Path | None) -> None:
             click.echo(sentence)
     for file in files:
         click.echo(f"wrote {file}")
+
+
+def _assessments(incident: str) -> Request[list[dict[str, Any]]]:
+    """The latest first."""
+    query = {"incident": incident, "limit": 500}
+    return Request("GET", "/api/v1/assessments", lambda answer: list(answer["assessments"]), query=query)
 
 
 def _labels(path: Path, new: Rules, old: Rules | None) -> list[Label]:

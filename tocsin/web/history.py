@@ -1,4 +1,4 @@
-"""What was heard, what was made of it, and why, over HTTP: for `tocsin backtest --since` and `tocsin picture`."""
+"""What was heard and what became of it, over HTTP: for `tocsin backtest --since`."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -6,12 +6,8 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, FastAPI, Query, Response
 
-from engine.clock import from_stamp
 from engine.history import Place, labels, rows_after
-from engine.view import stamp
-from storage import mentions as store
-from storage.mentions import AssessmentRow
-from tocsin.web.api import GUARDED, EngineHere, IncidentId
+from tocsin.web.api import GUARDED, EngineHere
 from tocsin.web.fields import LARGEST
 
 router = APIRouter(prefix="/api/v1", dependencies=GUARDED)
@@ -40,21 +36,6 @@ async def history_labels(engine: EngineHere, since: Moment) -> dict[str, Any]:
     """Incidents declared since then as labels for a backtest: `real` is false for one that was stood down."""
     found = await engine.database.read(lambda tx: labels(tx, since, engine.clock.now()))
     return {"labels": [asdict(each) for each in found]}
-
-
-@router.get("/incidents/{incident_id}/assessments")
-async def assessments(engine: EngineHere, incident_id: IncidentId) -> dict[str, Any]:
-    """What rules found in this incident, the oldest first: why, in sentences, with the pictures' numbers."""
-    found = await engine.database.read(lambda tx: store.assessments_of(tx, incident_id))
-    if not found:
-        await engine.show(incident_id)
-    return {"assessments": [assessment_view(each) for each in found]}
-
-
-def assessment_view(row: AssessmentRow) -> dict[str, Any]:
-    """For JSON: `pictures` hold hourly counts, the usual and the limit; `at` as text and as seconds since 1970."""
-    about = {"id": row.id, "brand": row.brand, "at": stamp(from_stamp(row.at)), "at_seconds": row.at}
-    return about | {"incident": row.incident_id, "severity": row.severity} | row.body
 
 
 def include(app: FastAPI) -> None:
