@@ -91,11 +91,11 @@ async def _watch(
 ) -> str:
     """Show how far it has come, until there is a reason to end; gives the reason."""
     while True:
+        await board.show(as_markdown(listeners, ears))
         if await ending.within(min(LOOK_EVERY, until - _now())):
             return ending.because
         if _now() >= until:
             return "its time is over; the next run goes on"
-        await board.show(as_markdown(listeners, ears))
         try:
             now = await ears.engine.ask(sources())
         except TocsinError:
