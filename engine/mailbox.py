@@ -116,6 +116,9 @@ class Mailbox:
     async def start(self) -> None:
         """Never raises: an engine without its mailbox still pages, and its operators are told."""
         account = self._account
+        waiting = [each.name for each in self._engine.book.plan.integrations if each.kind == "email"]
+        if waiting and (account is None or not account.hears):
+            await self._cannot_hear(f"{', '.join(waiting)} waits for mail, but no mail account is set that hears any")
         if account is None:
             return
         # Imported here, because most installations have at most one of them.

@@ -194,3 +194,13 @@ async def test_mail_that_is_made_to_break_us_is_dropped(post: Post):
     await post.mailbox.take(f"To: {NAGIOS}\r\nFrom: ".encode() + b"<" * 100_000 + b"\r\n\r\n", (), "a@b")
 
     assert post.incidents() == []
+
+
+async def test_the_operators_hear_that_a_monitor_waits_for_mail_in_vain(post: Post):
+    deaf = Mailbox(post.engine, None, post.engine._sign_mail)
+
+    await deaf.start()
+    await deaf.start()
+
+    (told,) = set(post.told("TOCSIN"))
+    assert "our-email, strict, mapped waits for mail" in told
