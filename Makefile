@@ -1,7 +1,7 @@
 # Needs Python 3.11, git and make. `make run` and `make test` are all that a newcomer has to know.
 # PYTHON=/path/to/python3.11 names another interpreter; TOCSIN_HOME another place for the data.
 
-.PHONY: run test check bench lock install
+.PHONY: run test check bench fuzz lock install
 
 run: install
 	@exec .venv/bin/tocsin up --plan example --drill
@@ -17,6 +17,10 @@ check: install
 
 bench: install
 	@exec .venv/bin/python -m bench $(ARGS)
+
+# Schemathesis with so many requests an operation, from a new seed; its output stands in the test's. FUZZ=1000 takes hours.
+fuzz: install
+	@TOCSIN_FUZZ=$(or $(FUZZ),100) .venv/bin/python -m pytest tests/integration/test_openapi_holds.py $(ARGS)
 
 install:
 	@tools/install.sh

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import BALLAST_BYTES
+from tests.support.every_door import FIRST, GENIE, knocks, write_plan
 from tests.support.real_engine import Engines, PlanFiles, RealEngine, person, rung
 
 MEGABYTE = 1024 * 1024
@@ -92,3 +93,26 @@ async def test_on_a_full_disk_signals_are_refused_and_everything_else_goes_on(en
 
     await engine.eventually(recovered, "room again")
     assert ballast.stat().st_size == BALLAST_BYTES
+
+
+async def test_on_a_full_disk_every_way_in_of_machines_is_a_503(small_disk: Path, tmp_path: Path, engines: Engines):
+    every = engines.make(PlanFiles([person("ana", "console"), person("dora")], [rung("ana")], ["dora"]))
+    every.plan = write_plan(tmp_path / "every")
+    every.home, every.log_file = small_disk / "home", tmp_path / "engine.log"
+    await every.up()
+    assert (await every.ask("POST", "/v2/alerts", json_body=FIRST, headers=GENIE, token=False)).status == 202
+    fill(small_disk / "filler")
+
+    async def is_full(number: int) -> bool:
+        return (await every.signal(f"while full {number}")).status == 503
+
+    number = 0
+    while not await is_full(number):
+        number += 1
+
+    heard = {}
+    for each in knocks():
+        headers = {"Content-Type": "application/json", **each.headers}
+        answer = await every.ask(each.method, each.address, body=each.body, headers=headers, token=False)
+        heard[str(each)] = (answer.status, "retry-after" in answer.headers)
+    assert {name: said for name, said in heard.items() if said != (503, True)} == {}
