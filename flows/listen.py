@@ -48,7 +48,7 @@ async def listen(minutes: float = MINUTES) -> State[None]:
 async def sit(ears: Ears, ending: Ending, seconds: float, board: "Board") -> str:
     """Listen until the time is over or `ending` is told; with another plan, go on with its sources. Gives the end."""
     until = _now() + seconds
-    while True:
+    while not ending.told:
         known = await _known(ears, ending, until)
         if known is None:
             return ending.because or "the engine was away"
@@ -59,6 +59,7 @@ async def sit(ears: Ears, ending: Ending, seconds: float, board: "Board") -> str
         because = await _round(ears, listeners, known, ending, until, board)
         if because != CHANGED:
             return because
+    return ending.because
 
 
 async def _round(
