@@ -1,5 +1,6 @@
 """The flow itself; imports Prefect, so it is imported by `flows/backtest.py` once the environment stands."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,9 @@ _SHOWN_EVERY = 0.05
 def carry(new: Rules, old: Rules | None, history: History, say: Say, page: Callable[[Outcome], str]) -> Outcome:
     """Run the flow `backtest`. Raises PrefectAway when Prefect fails; errors of the backtest come through."""
     raised: list[Exception] = []
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        # What a history or Prefect did wrong is said once, in a sentence, by whoever called.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     @flow(name="backtest", validate_parameters=False, persist_result=False, log_prints=False)
     def backtest(plan: str, against: str | None, labels: int) -> Any:  # its page shows them

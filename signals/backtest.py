@@ -53,6 +53,8 @@ class Span:
     start: float
     end: float
     brands: tuple[str, ...]
+    taught_from: float | None = None
+    """Since when it was listened, if that is before `start`: what is usual was learned from then on."""
 
     @property
     def weeks(self) -> float:
@@ -221,7 +223,7 @@ class Backtest:
     def span(self, since: float | None = None) -> Span:
         """What was replayed; `since`: what came before only taught what is usual."""
         start = self.end if self.start is None else max(self.start, since or self.start)
-        return Span(start, max(self.end, start), tuple(sorted({*self.brands, *self.counts})))
+        return Span(start, max(self.end, start), tuple(sorted({*self.brands, *self.counts})), self.start)
 
     def report(self, labels: Sequence[Label], *, complete: bool = True, since: float | None = None) -> Report:
         """What came of it. `complete`: a page outside every label is false; else nobody has said what it was."""
@@ -288,7 +290,7 @@ def _key(label: Label) -> tuple[str, float, float, str]:
 
 
 def _judged(raises: Sequence[Finding], labels: Sequence[Label], *, complete: bool) -> list[Page]:
-    """A page is worth what its label says, of several that which began last; one after its end, what its episode was."""
+    """A page is worth what its label says, of several the one that began last; after its end, what its episode was."""
     of_episode: dict[str, Label] = {}
     pages = []
     for finding in raises:

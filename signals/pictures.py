@@ -13,9 +13,12 @@ from typing import Any, Literal
 
 from signals.backtest import Label, Report
 
-WIDTH, HEIGHT = 720, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 46, 40
-_LONGEST_TITLE = 96
+WIDTH, HEIGHT = 480, 236
+"""Of a crossing: its words are still read on a telephone."""
+_STRIP_WIDTH, _STRIP, _STRIP_TOP = 960, 230, 58
+"""Of a history: a strip a brand."""
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 66, 40
+_LONGEST_TITLE = 56
 _MOST_BARS = 640
 """Of a whole history; more hours than that share a bar, which is as high as the highest of them."""
 
@@ -100,8 +103,8 @@ class _Plot:
         wide = max(self.x(hour + width) - x - 1, 1)
         self.shapes.append(Box(x, y, round(wide, 1), round(self.floor - y, 1), shade))
 
-    def scale(self, label: str) -> None:
-        self.shapes.append(Words(_LEFT - 40, self.top - 8, label))
+    def scale(self, label: str, above: float = 8) -> None:
+        self.shapes.append(Words(_LEFT - 40, self.top - above, label))
         for count in _ticks(self.highest):
             y = self.y(count)
             self.shapes += [
@@ -139,7 +142,9 @@ def crossing(picture: Mapping[str, Any], at: float) -> Drawing:
     extra = max((end - first) * 0.03, part)
     plot = _Plot(first, end - first + extra, highest)
     span = _span(window)
-    plot.scale(f"{picture['subject']} in {span}" + ("" if window == 60 else f" (hours as their part for {span})"))
+    plot.scale(f"{picture['subject']} in {span}", above=28)
+    if window != 60:
+        plot.shapes.append(Words(_LEFT - 40, plot.floor + 32, f"hours: their part for {span}"))
     _usual(plot, mean, spread)
     for place, count in enumerate(hours):
         if count is None:
@@ -152,10 +157,10 @@ def crossing(picture: Mapping[str, Any], at: float) -> Drawing:
     if limit is not None:
         y = plot.y(limit)
         plot.shapes.append(Line(_LEFT, y, WIDTH - _RIGHT, y, (7, 4)))
-        plot.shapes.append(Words(_LEFT + 4, y - 4, f"limit {limit:g}"))
+        plot.shapes.append(Words(WIDTH - _RIGHT, _TOP - 12, f"dashed: limit {limit:g}", "end"))
     plot.times()
     moment = f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M} UTC"
-    plot.shapes.append(Words(WIDTH - _RIGHT, _TOP - 8, f"{value} at {moment}", "end", bold=True))
+    plot.shapes.append(Words(WIDTH - _RIGHT, _TOP - 28, f"{value} at {moment}", "end", bold=True))
     usual = "" if mean is None or spread is None else f"; usual {mean:.0f} ± {spread:.0f}"
     name = _shortened(str(picture["rule"] or picture["subject"]))
     title = f"{name}: {value} {picture['subject']} in {span} at {moment}{usual}"
@@ -175,11 +180,11 @@ def history(report: Report, counts: Mapping[str, Mapping[int, int]], labels: Seq
     shapes: list[Shape] = []
     bottom = 0
     for brand in span.brands or ("",):
-        top, bottom = bottom + _TOP, bottom + HEIGHT - 30
+        top, bottom = bottom + _STRIP_TOP, bottom + _STRIP
         known = counts.get(brand, {})
         bars = _bars(known, start, hours)
         highest = max([1.0, *(count for _, _, count in bars)]) * 1.12
-        plot = _Plot(start, hours, highest, 2 * WIDTH - 480, top + 12, bottom)
+        plot = _Plot(start, hours, highest, _STRIP_WIDTH, top, bottom)
         plot.scale(f"{_shortened(brand)}: mentions in an hour")
         for label in labels:
             if label.brand in ("", brand) and label.end >= span.start and label.start <= span.end:
@@ -194,10 +199,10 @@ def history(report: Report, counts: Mapping[str, Mapping[int, int]], labels: Seq
         plot.times()
         shapes += plot.shapes
     rate = report.pages_per_brand_and_week
-    heading = f"{len(report.pages)} pages, {rate:.2f} per brand and week"
+    heading = f"{len(report.pages)} page{'' if len(report.pages) == 1 else 's'}, {rate:.2f} per brand and week"
     legend = "bars: mentions an hour; bands: incidents; solid: a page for one; dotted: any other page"
     shapes.append(Words(_LEFT - 40, bottom + 4, legend))
-    return _drawing(2 * WIDTH - 480, bottom + 14, heading, f"{heading}. {legend}", shapes)
+    return _drawing(_STRIP_WIDTH, bottom + 14, heading, f"{heading}. {legend}", shapes)
 
 
 def svg(drawing: Drawing) -> str:
@@ -243,7 +248,7 @@ def _usual(plot: _Plot, mean: float | None, spread: float | None) -> None:
     plot.shapes.append(Box(_LEFT, high, right - _LEFT, round(max(low - high, 1), 1), 0.13))
     plot.shapes += [Line(_LEFT, each, right, each, (1, 3)) for each in (low, high)]
     plot.shapes.append(Line(_LEFT, plot.y(mean), right, plot.y(mean), None, 0.6))
-    plot.shapes.append(Words(_LEFT + 4, high - 4, f"usual {mean:.0f} ± {spread:.0f}"))
+    plot.shapes.append(Words(_LEFT - 40, _TOP - 12, f"band: usual {mean:.0f} ± {spread:.0f}"))
 
 
 def _band(plot: _Plot, label: Label, start: float, end: float) -> None:

@@ -51,7 +51,7 @@ def _head(report: Report) -> Iterator[str]:
         f"{_day(span.start)} to {_day(span.end)} UTC: {(span.end - span.start) / 86400:.1f} days, "
         f"{_number(len(span.brands), 'brand')}"
     )
-    if span.end - span.start < 14 * 86400:
+    if span.end - (span.start if span.taught_from is None else span.taught_from) < 14 * 86400:
         yield f"Short: nothing is said about the usual before {NEEDED // 60} hours, and 14 days make it steady."
     yield f"{_number(len(report.pages), 'page')}: {report.pages_per_brand_and_week:.2f} per brand and week"
     if len(span.brands) > 1:
