@@ -26,7 +26,7 @@ def sender_findings(plan: Plan) -> Iterator[Finding]:
         for index, each in enumerate(plan.integrations)
         if each.kind == "email"
     ]
-    yield from repeated(mail, "Another integration of the kind email has this key too: mail addresses know no capitals.")
+    yield from repeated(mail, "Another integration of the kind email has this key: mail addresses know no capitals.")
 
 
 def _one(sender: Integration, path: ModelPath) -> Iterator[Finding]:
@@ -39,5 +39,5 @@ def _one(sender: Integration, path: ModelPath) -> Iterator[Finding]:
         case "email" if len(sender.key) > LONGEST_MAIL_KEY:
             yield Finding((*path, "key"), f"The key of an email integration has at most {LONGEST_MAIL_KEY} characters.")
         case "sentry" if sender.secret_from is None:
-            sentence = "Without 'secret_from' nobody checks that Sentry has sent it; only the key protects this address."
+            sentence = "Without 'secret_from' nobody checks that Sentry has sent it; only the key protects it."
             yield warning((*path, "kind"), sentence)
