@@ -24,6 +24,7 @@ from listening.source import Batch, Source, SourceFailed
 from listening.tone import Tone
 from signals.listening import Listening as ListeningPlan
 from signals.mention import Mention, Tagged
+from storage import log as incident_log
 from storage import mentions as store
 from storage.database import Database, DatabaseError, Tx
 
@@ -186,9 +187,18 @@ class Listening:
         if tagged.by_us:
             if mention.reply_to or mention.thread:
                 store.answer_case(tx, mention.source, mention.thread or mention.reply_to, mention.at.timestamp())
-        elif tagged.complaint and not mention.repost_of:
-            store.open_case(tx, tagged)
+        elif tagged.complaint and not mention.repost_of and store.open_case(tx, tagged):
+            self._put_under_incident(tx, tagged)
         return True
+
+    def _put_under_incident(self, tx: Tx, tagged: Tagged) -> None:
+        """Whoever complains while an incident that rules raised is open belongs to it, until they say it is calm."""
+        latest = next(iter(store.latest_assessments(tx, tagged.brand, 1)), None)
+        if latest is None or latest.incident_id is None or latest.body.get("kind") == "calm":
+            return
+        row = incident_log.incident_row(tx, latest.incident_id)
+        if row is not None and row.is_open:
+            store.put_cases_under(tx, tagged.brand, row.id, tagged.mention.at.timestamp())
 
     def counts_at(self, written: datetime, now: float) -> float:
         """When a mention counts: when it was written, or now at the latest; never before what was decided already."""

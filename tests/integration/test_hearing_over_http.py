@@ -10,6 +10,7 @@ import yaml
 
 from runbooks.loader import LIBRARY
 from tests.support.real_engine import Engines, PlanFiles, RealEngine, person, rung
+from tests.tocsin.test_pages import Browser
 
 pytestmark = pytest.mark.slow
 
@@ -194,8 +195,17 @@ async def test_an_alert_and_people_who_notice_are_one_incident_with_the_customer
 
     assert shown["situation"] == "SERVICE_OUTAGE"
     assert any("checkout" in each for each in shown["because"]), shown["because"]
-    assert shown["customers"] == {"cases": 2, "waiting": 2}
+
+    async def both() -> bool:
+        return bool((await engine.show(shown["id"]))["customers"] == {"cases": 2, "waiting": 2})
+
+    await engine.eventually(both, "both customers under the incident")
     case = (await waiting(engine))[0]
     answer = await engine.ask("POST", f"/api/v1/cases/{case['id']}/answered", json_body={"by": "dora"})
     assert answer.status == 200, answer
     assert (await engine.show(shown["id"]))["customers"] == {"cases": 2, "waiting": 1}
+    browser = Browser(engine)
+    await browser.logs_in("ana")
+    page = await browser.get(f"/incidents/{shown['id']}")
+    assert "2 customers have complained; 1 of them waits for an answer." in page.words
+    assert (await engine.get("/api/v1/status"))["heard"]["waiting"] == 1

@@ -12,6 +12,7 @@ import pytest
 
 from engine.clock import SystemClock
 from engine.services import Engine, EngineConfig
+from incidents import commands as c
 from signals.mention import Mention
 from signals.observation import Observation, number_of
 from storage import mentions as store
@@ -148,6 +149,27 @@ async def test_a_second_complaint_in_a_conversation_is_the_same_case_and_a_repos
     await hears(engine, wrote("1"), wrote("2", after=1, thread="1"), wrote("3", after=2, repost_of="1"))
     await hears(engine, wrote("1"))  # the source is read again
     assert [each["mention"] for each in await cases(api)] == ["1"]
+
+
+def rules_say(engine: Engine, kind: str, incident: str, at: float) -> None:
+    row = store.AssessmentRow(f"northwind@1/{kind}/{at}", "northwind", at, incident, "SEV2", {"kind": kind})
+    engine.database.write_now(lambda tx: store.assess_once(tx, row))
+
+
+async def test_whoever_complains_while_an_incident_of_rules_is_open_belongs_to_it(engine, api):
+    incident, _ = await engine.declare(title="t", situation="SHOP_DOWN", severity=None, by="rule")
+    await hears(engine, wrote("before"))
+    rules_say(engine, "raises", incident, 1.0)
+    await hears(engine, wrote("1", after=1), wrote("2", f"Larkfield! {COMPLAINT[10:]}", after=2))
+    rules_say(engine, "calm", incident, 2.0)
+    await hears(engine, wrote("calm", after=3))
+    rules_say(engine, "joins", incident, 3.0)
+    await engine.command(incident, lambda _incident, _now: c.StandDown("nothing", "person:ana", ""))
+    await hears(engine, wrote("ended", after=4))
+    found = {each["mention"]: each["incident"] for each in await cases(api)}
+    assert found == {"before": None, "1": incident, "2": None, "calm": None, "ended": None}
+    assert (await got(api, f"incidents/{incident}"))["customers"] == {"cases": 1, "waiting": 1}
+    assert [each["mention"] for each in await cases(api, f"?incident={incident}")] == ["1"]
 
 
 async def test_those_who_wait_longest_come_first(engine, api):
