@@ -84,7 +84,7 @@ class TroubleOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     because: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-    retry_after: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] | None = None
+    retry_after: Annotated[float, Field(ge=0, le=LONGEST_WAIT, strict=True, allow_inf_nan=False)] | None = None
     """Seconds for which the network wants to be left alone; the engine does, too."""
 
 
