@@ -63,6 +63,7 @@ _LINKS = (
     ("get /api/v1/incidents/{incident_id}", "200", "$response.body#/pages/0/message_id", "message_id"),
     ("post /api/v1/test-page", "200", "$response.body#/message_id", "message_id"),
     ("get /api/v1/schedules", "200", "$response.body#/schedules/0/id", "schedule_id"),
+    ("get /api/v1/cases", "200", "$response.body#/cases/0/id", "case_id"),
 )
 """Operation, answer, where the name stands in it, and the parameter that it is for."""
 _BY_FASTAPI = ("HTTPValidationError", "ValidationError")
