@@ -29,6 +29,8 @@ _AT_ONCE = 1000
 """Mentions read between two breaths of whoever else reads."""
 _WEEKS = 4
 """Earlier weeks whose same hour says what is usual."""
+_PATIENCE = 0.5
+"""Seconds that whoever looks at an incident waits for the score."""
 _MOST_SCORES = 100
 """Scores that are kept: that of an assessment never changes."""
 
@@ -97,21 +99,25 @@ class SocialScores:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[str, SocialScore | None] = {}
+        self._known: dict[str, asyncio.Task[SocialScore | None]] = {}
 
     async def of(self, incident_id: str) -> SocialScore | None:
-        """None for an incident that no rule declared, and where more was written than is read for it."""
+        """None for an incident that no rule raised, where more was written than is read for it, and while it is being
+        counted: whoever looks at an incident does not wait for what decides nothing."""
         rows = await self._database.read(lambda tx: mentions.assessments_of(tx, incident_id))
         raised = [each for each in rows if each.body.get("kind") == "raises"]
         if not raised:
             return None
         latest = raised[-1]
-        if latest.id not in self._known:
+        task = self._known.get(latest.id)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             if len(self._known) >= _MOST_SCORES:
                 self._known.pop(next(iter(self._known)))
             # An assessment is of a minute, and the mention that turned it may stand at its end.
-            self._known[latest.id] = await self._score(latest.brand, latest.at + 60.0)
-        return self._known[latest.id]
+            task = self._known[latest.id] = asyncio.create_task(self._score(latest.brand, latest.at + 60.0))
+        await asyncio.wait({task}, timeout=_PATIENCE)
+        counted = task.done() and not task.cancelled() and task.exception() is None
+        return task.result() if counted else None
 
     async def _score(self, brand: str, at: float) -> SocialScore | None:
         heard = await self._between(brand, at - LOOKS_BACK.total_seconds(), at)

@@ -20,6 +20,11 @@ AT = 1_740_999_600.0
 WEEK = timedelta(days=7).total_seconds()
 
 
+@pytest.fixture(autouse=True)
+def as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "_PATIENCE", 60.0)
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     migrate(tmp_path / "tocsin.db")
@@ -105,3 +110,13 @@ async def test_more_than_is_read_gives_no_score_instead_of_a_wrong_one(database,
     assert await SocialScores(database).of("INC-1") is not None
     people_write(database, 9, AT - 1)
     assert await SocialScores(database).of("INC-1") is None
+
+
+async def test_nobody_waits_for_it_and_it_is_there_for_whoever_looks_next(database, monkeypatch):
+    people_write(database, 40, AT)
+    assessed(database)
+    scores = SocialScores(database)
+    monkeypatch.setattr(view, "_PATIENCE", 0.0)
+    assert await scores.of("INC-1") is None
+    monkeypatch.setattr(view, "_PATIENCE", 60.0)
+    assert await scores.of("INC-1") is not None

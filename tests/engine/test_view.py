@@ -65,10 +65,11 @@ def test_the_page_shows_the_score_too():
     )
 
     page = templates.get_template("incident.html").render(
-        view=shown(social_score(STORM, None)),
-        refusal=None, bottom_line="", in_hand="", calls=(), asked=(), titles={}, lines=(), timeline=(), now=START,
+        view={**shown(social_score(STORM, None)), "changes": (), "customers": {"cases": 3, "waiting": 1}},
+        reasons=(), refusal=None, bottom_line="", in_hand="", calls=(), asked=(), titles={}, lines=(), timeline=(), now=START,
         words=words, names={}, visitor=Visitor("ana", session="s"), form="", banner=None, company="Larkfield",
     )  # fmt: skip
 
     assert "Social score between 0 and 55 of 100, for information only." in page
     assert "The window before is not known." in page
+    assert "3 customers have complained; 1 of them waits for an answer." in page

@@ -125,7 +125,13 @@ async def test_three_people_who_write_of_poisoning_page_somebody_and_a_restart_d
     assert shown["situation"] == "PRODUCT_SAFETY"
     assert shown["declared_by"] == "rule"
     assert any("3 mentions" in each and "poisoning" in each for each in shown["because"]), shown["because"]
-    assert shown["social"]["sentence"] == "Social score 0 of 100, for information only."
+
+    async def scored() -> str | None:
+        social = (await engine.show(shown["id"]))["social"]
+        return None if social is None else str(social["sentence"])
+
+    found = await engine.eventually(scored, "the social score")
+    assert found == "Social score 0 of 100, for information only."
 
     async def paged() -> bool:
         pages = (await engine.show(shown["id"]))["pages"]
