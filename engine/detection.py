@@ -39,7 +39,7 @@ REMEMBER_EVERY = 60.0
 FORGET_EVERY = 3600.0
 LOOKS_BACK = 16 * 86400.0
 """Seconds of history that a new detector is told: the usual looks back 15 days."""
-FORMAT = "1"
+FORMAT = "2"
 """Of the memory; another one is rebuilt from the table."""
 
 _BEGAN = frozenset({"declared", "folded", "grouped", "stormed", "flapping"})

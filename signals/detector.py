@@ -93,6 +93,8 @@ class Detector:
         self.program = Program(thresholds)
         self.thresholds = thresholds
         self._alerts = Alerts()
+        self._minute = -1
+        """The minute that was reached, by whichever brand: what comes with an earlier stamp counts here."""
         self._brands: dict[str, _Brand] = {}
         for brand in brands:
             self._brand(brand)
@@ -100,13 +102,14 @@ class Detector:
     def hear(self, heard: Heard) -> list[Finding]:
         """Count one thing, and say what follows."""
         found: list[Finding] = []
+        minute = self._reach(heard.at)
         match heard:
             case Observation():
-                self._brand(heard.brand).observe(heard, found)
+                self._brand(heard.brand).observe(heard, minute, found)
             case AlertHeard():
-                self._hear_alert(heard, found)
+                self._hear_alert(heard, minute, found)
             case NotHeard():
-                self._brand(heard.brand).miss(heard, found)
+                self._brand(heard.brand).miss(heard, minute, found)
             case _:
                 assert_never(heard)
         return found
@@ -114,22 +117,28 @@ class Detector:
     def pass_time(self, at: float) -> list[Finding]:
         """Let time pass: what only time turns on or off."""
         found: list[Finding] = []
+        minute = self._reach(at)
         for brand in self._brands.values():
-            brand.pass_time(int(at // 60), found)
+            brand.pass_time(minute, found)
         return found
+
+    def _reach(self, at: float) -> int:
+        minute = int(at // 60)
+        if minute > self._minute:
+            self._minute = minute
+        return self._minute
 
     def next_minute(self) -> float:
         """The minute (from the epoch) before which nothing can be found without something heard; may be infinite."""
         return min((brand.next_minute() for brand in self._brands.values()), default=inf)
 
-    def _hear_alert(self, heard: AlertHeard, found: list[Finding]) -> None:
-        minute = int(heard.at // 60)
+    def _hear_alert(self, heard: AlertHeard, minute: int, found: list[Finding]) -> None:
         for brand in self._brands.values():
             brand.pass_time(minute, found)
         if not heard.firing:
             self._alerts.firing.pop(heard.key, None)
         elif heard.key not in self._alerts.firing:
-            self._alerts.firing[heard.key] = (heard.names, minute)
+            self._alerts.firing[heard.key] = (heard.names, int(heard.at // 60))
         for brand in self._brands.values():
             brand.look_at_alerts(found)
 
@@ -168,12 +177,14 @@ class Detector:
     def state(self) -> dict[str, Any]:
         """Everything that it knows, for JSON."""
         return {
+            "minute": self._minute,
             "alerts": {key: [sorted(names), since] for key, (names, since) in self._alerts.firing.items()},
             "brands": {name: brand.state() for name, brand in self._brands.items()},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """As it was when `state` was taken of a detector with the same thresholds; ValueError for other ones."""
+        self._minute = state["minute"]
         self._alerts.firing.update({key: (frozenset(names), since) for key, (names, since) in state["alerts"].items()})
         for name, stored in state["brands"].items():
             self._brand(name).restore(stored)
@@ -233,8 +244,7 @@ class _Brand:
 
     # --- what is heard ---
 
-    def observe(self, heard: Observation, found: list[Finding]) -> None:
-        minute = int(heard.at // 60)
+    def observe(self, heard: Observation, minute: int, found: list[Finding]) -> None:
         if minute > self.minute:
             self.pass_time(minute, found)
         if heard.by_us:
@@ -300,8 +310,8 @@ class _Brand:
         if any(opened):
             self._turn_timed()
 
-    def miss(self, heard: NotHeard, found: list[Finding]) -> None:
-        self.pass_time(int(heard.at // 60), found)
+    def miss(self, heard: NotHeard, minute: int, found: list[Finding]) -> None:
+        self.pass_time(minute, found)
         for counter in self.counters.values():
             counter.advance(self.minute, self.bits)
             counter.stream.miss(int(heard.since // 3600), int(heard.at // 3600))

@@ -158,7 +158,7 @@ class Program:
             case WaitingCondition(subject, more_than, longer_than):
                 return WaitingSpec(subject, more_than, _minutes(longer_than))
             case Firing(names, lasting):
-                return AlertSpec(frozenset(each.lower() for each in names), _minutes(lasting))
+                return AlertSpec(frozenset(each.lower() for each in names), _minutes(lasting, 0))
             case Silent(source, lasting):
                 return AlertSpec(frozenset({f"source:{source}" if source else ANY_SOURCE}), _minutes(lasting))
         raise TypeError(f"no such condition: {condition!r}")
@@ -223,5 +223,5 @@ def _counted(conditions: Sequence[Condition]) -> tuple[Key, int] | None:
     return max(found, key=lambda each: each[1], default=None)
 
 
-def _minutes(span: timedelta) -> int:
-    return max(1, int(span.total_seconds() // 60))
+def _minutes(span: timedelta, least: int = 1) -> int:
+    return max(least, int(span.total_seconds() // 60))
