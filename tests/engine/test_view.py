@@ -66,7 +66,8 @@ def test_the_page_shows_the_score_too():
 
     page = templates.get_template("incident.html").render(
         view={**shown(social_score(STORM, None)), "changes": (), "customers": {"cases": 3, "waiting": 1}},
-        reasons=(), refusal=None, bottom_line="", in_hand="", calls=(), asked=(), titles={}, lines=(), timeline=(), now=START,
+        reasons=(),
+        refusal=None, bottom_line="", in_hand="", calls=(), asked=(), titles={}, lines=(), timeline=(), now=START,
         words=words, names={}, visitor=Visitor("ana", session="s"), form="", banner=None, company="Larkfield",
     )  # fmt: skip
 
