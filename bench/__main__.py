@@ -11,13 +11,18 @@ from datetime import UTC, datetime
 
 import uvloop
 
+from bench import bursts, nab
 from bench import measures as m
+from bench.detection import TIMED, detection
 from bench.proof import proof
 from bench.report import Report
 from bench.systems import ROOT, Alertmanager, Prefect, Tocsin, free_port
 from bench.wire import Receiver
 
-PARTS = ("latency", "storm", "ingest", "folding", "crowd", "restart", "killed", "proof")
+PARTS = ("latency", "storm", "ingest", "folding", "crowd", "restart", "killed", "proof", "detection", "nab", "bursts")
+
+INSIDE = {"proof", "detection", "nab", "bursts"}
+"""Parts that need no other system."""
 
 
 class Bench:
@@ -48,9 +53,21 @@ class Bench:
             if "proof" in self._parts:
                 self._say("ten years of two hundred people")
                 self.report.proof(proof())
+            self._listening()
         finally:
             if prefect is not None:
                 await prefect.end()
+
+    def _listening(self) -> None:
+        """What is measured inside this process, on one core."""
+        if "detection" in self._parts:
+            self._say("fifty rules on a thousand streams")
+            self.report.detection(detection(20_000 if self._quick else TIMED))
+        for part, measure in (("nab", nab.main), ("bursts", bursts.main)):
+            if part in self._parts:
+                self._say(part)
+                if measure([]):
+                    self.report.fact(part, "left out: there is no data")
 
     async def _side_by_side(self, prefect: Prefect | None) -> None:
         tocsin, other = self._tocsin("side"), self._alertmanager("side")
@@ -160,10 +177,10 @@ def main() -> int:
     parts = set(arguments.only.split(","))
     if parts - set(PARTS):
         parser.error(f"unknown: {', '.join(sorted(parts - set(PARTS)))}")
-    if shutil.which("prometheus-alertmanager") is None:
+    if parts - INSIDE and shutil.which("prometheus-alertmanager") is None:
         print("needs the Debian package prometheus-alertmanager", file=sys.stderr)
         return 1
-    bench = Bench(parts, quick=arguments.quick, prefect=not arguments.without_prefect)
+    bench = Bench(parts, quick=arguments.quick, prefect=not arguments.without_prefect and bool(parts - INSIDE))
     bench.report.fact("revision", _revision())
     bench.report.fact("load average before", f"{os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,5 +1,6 @@
 """The table: Tocsin, Alertmanager, the ratio, the aim of issue 2, and whether it is met."""
 
+from bench.detection import DetectionFound
 from bench.measures import Crowd, Delay, Killed, Storm
 from bench.proof import ProofTimes
 
@@ -83,6 +84,14 @@ class Report:
         loop = f"{found.minute_loop / 3600:,.0f} h by a loop over minutes"
         ratio = f"{found.minute_loop / found.seconds:,.0f}x quicker"
         self.row(what, f"{found.seconds:.1f} s", loop, ratio, "10 s", found.seconds < 10)
+
+    def detection(self, found: DetectionFound) -> None:
+        for pace in found.paces:
+            what = f"{found.rules} rules, {found.streams:,} streams, {pace.an_hour} mentions an hour and brand"
+            what += f", {pace.bursting} brands in a burst" if pace.bursting else ""
+            said = f"{pace.a_second:,.0f}/s (slowest piece {pace.slowest:,.0f}/s)"
+            self.row(what, said, aim="20,000/s", met=pace.a_second >= 20_000)
+        self.row("weight of a stream", f"{found.kilobytes:.1f} KB", aim="20 KB", met=found.kilobytes < 20)
 
     def _ratio(self, name: str, ours: float, theirs: float, unit: str, aim: float) -> None:
         ratio = ours / theirs

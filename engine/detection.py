@@ -25,7 +25,6 @@ from engine.intake import Heard
 from incidents import commands as c
 from incidents.errors import CommandRefused, TocsinError, UnknownIncident
 from signals.detector import Detector, Finding, Picture
-from signals.observation import AlertHeard
 from signals.signal import Signal
 from storage import keys
 from storage import mentions as store
@@ -76,6 +75,8 @@ class Detection:
         self._remembered_at = 0.0
         self._forgot_at = 0.0
         self._stale = True
+        self._unwritten = False
+        """The detector knows of a finding that the store does not have: its memory must not be kept."""
         self.detector: Detector | None = None
         """None while the plan has no thresholds, or while they are being made ready."""
 
@@ -90,7 +91,7 @@ class Detection:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        if self.detector is not None and not self._stale:
+        if self.detector is not None and not self._stale and not self._unwritten:
             with contextlib.suppress(TocsinError, DatabaseError):
                 await self._database.write(self._remember)
 
@@ -111,6 +112,7 @@ class Detection:
                 await self._look()
             except (TocsinError, DatabaseError) as error:
                 log.error("nothing can be decided now error=%s", error)
+                self._stale = self._stale or self._unwritten
             except Exception as error:
                 log.exception("the detector broke; it is made anew")
                 self._stale = True
@@ -176,6 +178,7 @@ class Detection:
             until = self._until(now) if memory is None else memory.counted_at
             await self._tell_history(detector, now - LOOKS_BACK, until)
         self._waiting = []
+        self._unwritten = False
         await self._gather_since_reached(now)
         self.detector = detector
         self._stale = False
@@ -241,7 +244,8 @@ class Detection:
 
     async def _tell(self, detector: Detector, until: float) -> None:
         told = 0
-        while self._waiting and (self._waiting[0][0] <= until or isinstance(self._waiting[0][2].heard, AlertHeard)):
+        until = max(until, self._reached[0])
+        while self._waiting and self._waiting[0][0] <= until:
             _, _, row = heapq.heappop(self._waiting)
             found = detector.hear(row.heard)
             self._reached = max(self._reached, (row.counted_at, row.seq))
@@ -253,10 +257,13 @@ class Detection:
         self._reached = max(self._reached, (until, 0))
 
     async def _act_on(self, found: list[Finding]) -> None:
+        """What is found and not written down, because of a kill or a stop, is found again from the memory before."""
+        self._unwritten = bool(found)
         for finding in found:
             change = await self._database.write(partial(self._carry_out, finding=finding))
             if change is not None:
                 self._publish(change)
+        self._unwritten = False
 
     def _remember(self, tx: Tx) -> None:
         if self.detector is not None:
