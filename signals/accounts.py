@@ -1,7 +1,7 @@
 """Whose account wrote: ours, or one that is like ours and is none. Pure.
 
-Letters that look alike are made the same first (a Cyrillic a, 0/o, 1/l, rn/m), and what separates them is left out. What
-is then one of our accounts or names, or one slip away from one, or has words of service before or after it
+Letters that look alike are made the same first (a Cyrillic a, 0/o, 1/l, rn/m), and what separates them is left out.
+What is then one of our accounts or names, or one slip away from one, or has words of service before or after it
 (`northwind-support`, `real_northwind`), is like ours. Our own handle without its server is neither ours nor like ours:
 nobody can tell whose it is.
 """

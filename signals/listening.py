@@ -119,7 +119,7 @@ class Imap(_Source):
     sent: Text | None = None
     """The folder that keeps what we answer; what stands there is by us."""
     ours: tuple[Text, ...] = ()
-    """Further addresses, or `@domains`, whose mails are by us; those among the brands' accounts need not be repeated."""
+    """Further addresses, or `@domains`, whose mails are by us; those among the brands' accounts are anyway."""
 
 
 class Chatwoot(_Source):

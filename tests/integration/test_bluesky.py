@@ -55,7 +55,7 @@ class Hearing:
         wanted = {each.uri for each in references}  # type: ignore[attr-defined]
         assert self.source.follow is not None
         stream: AsyncIterator[Batch] = self.source.follow(self.cursor)
-        async with asyncio.timeout(seconds), aclosing(stream) as batches:  # type: ignore[type-var]
+        async with asyncio.timeout(seconds), aclosing(stream) as batches:
             async for batch in batches:
                 self.keep(batch)
                 if wanted <= self.kept.keys():
@@ -72,7 +72,7 @@ async def is_following(hearing: Hearing, us: Person) -> None:
 
     assert hearing.source.follow is not None
     moving = asyncio.create_task(moves())
-    async with asyncio.timeout(20), aclosing(hearing.source.follow(hearing.cursor)) as batches:  # type: ignore[type-var]
+    async with asyncio.timeout(20), aclosing(hearing.source.follow(hearing.cursor)) as batches:
         while '"seq":' not in (hearing.cursor or ""):
             hearing.cursor = (await anext(batches)).cursor
     moving.cancel()

@@ -93,7 +93,7 @@ async def test_a_server_without_streams_is_followed_by_polls(fediverse: Fedivers
     await asyncio.to_thread(fediverse.customer.client.status_post, "@acme@127.0.0.2 is anybody there?")
 
     heard: list[str] = []
-    async with asyncio.timeout(40), aclosing(source.follow(cursor)) as batches:  # type: ignore[type-var]
+    async with asyncio.timeout(40), aclosing(source.follow(cursor)) as batches:
         async for batch in batches:
             heard += [each.text for each in batch.mentions]
             if heard:

@@ -1,4 +1,4 @@
-"""thresholds.yaml: the example of the design is read, compiled and printed; a family is that of a rule's first words."""
+"""thresholds.yaml: the design's example is read, compiled and printed; a family is that of a rule's first words."""
 
 import contextlib
 import json
