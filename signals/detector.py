@@ -241,6 +241,7 @@ class _Brand:
         """The minute at which time alone turns a condition about waiting or alerts on."""
         self.episode: _Episode | None = None
         self.minute = -1
+        self._hang(program.share_bits, -1)
 
     # --- what is heard ---
 
@@ -346,7 +347,9 @@ class _Brand:
     def next_minute(self) -> float:
         """The next minute in which something can turn by time alone: at once while a rule holds by a count."""
         minute = self.minute
-        if self.hanging or (self.on and any(counter.leaves for counter in self.counters.values())):
+        if (self.hanging and (self.on or self.counters[_ALL].stream.sums[-1])) or (
+            self.on and any(counter.leaves for counter in self.counters.values())
+        ):
             return minute + 1
         upcoming = self.timed_from if self.timed_from > minute else inf
         if any(self.counters[key].stream.sums[-1] for key in _STREAMS):
