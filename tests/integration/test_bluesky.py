@@ -1,7 +1,6 @@
 """Bluesky itself (PLC, PDS, AppView from npm): a customer's words are heard once, by the poll and by the firehose."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -54,8 +53,7 @@ class Hearing:
     async def follows_until(self, *references: object, seconds: float = 20) -> None:
         wanted = {each.uri for each in references}  # type: ignore[attr-defined]
         assert self.source.follow is not None
-        stream: AsyncIterator[Batch] = self.source.follow(self.cursor)
-        async with asyncio.timeout(seconds), aclosing(stream) as batches:
+        async with asyncio.timeout(seconds), aclosing(self.source.follow(self.cursor)) as batches:
             async for batch in batches:
                 self.keep(batch)
                 if wanted <= self.kept.keys():
