@@ -92,6 +92,19 @@ def found_in(thresholds: Thresholds, usual: Counts, burst: Counts, toned: bool, 
     for place in range(min(begin + DAY, len(ordinary))):
         at = BEGIN + place * BUCKET
         raised = [each for each in detector.pass_time(at) if each.kind == "raises"]
+        if not toned or place < begin - 12:
+            parts = (
+                _tally(draw, int(ordinary[place]), toned)
+                if place < begin - 12
+                else ((False, int(ordinary[place] + extra[place])),)
+            )
+            for negative, count in parts:
+                if count:
+                    heard = Observation("brand", at, "", count=count, negative=negative)
+                    raised += [each for each in detector.hear(heard) if each.kind == "raises"]
+            if place >= begin and raised:
+                return (raised[0].at - (BEGIN + begin * BUCKET)) / 3600
+            continue
         tones = _tones(draw, int(ordinary[place]), USUAL_NEGATIVE) + _tones(draw, int(extra[place]), BURST_NEGATIVE)
         for number, negative in enumerate(tones):
             moment = at + number * BUCKET / len(tones)
@@ -100,6 +113,12 @@ def found_in(thresholds: Thresholds, usual: Counts, burst: Counts, toned: bool, 
         if place >= begin and raised:
             return (raised[0].at - (BEGIN + begin * BUCKET)) / 3600
     return None
+
+
+def _tally(draw: random.Random, number: int, toned: bool) -> tuple[tuple[bool, int], ...]:
+    """(negative, how many): what is usual needs no persons."""
+    negative = sum(_tones(draw, number, USUAL_NEGATIVE)) if toned else 0
+    return (False, number - negative), (True, negative)
 
 
 def _tones(draw: random.Random, number: int, share: float) -> list[bool]:

@@ -93,6 +93,9 @@ class Recount:
 
     def minutes_until(self, minute: int) -> None:
         while self.minute < minute:
+            for known in self.brands.values():
+                if known.episode is not None and known.holding:
+                    known.episode.last = self.minute
             self.minute += 1
             for brand in self.brands:
                 self.look(brand)
@@ -277,9 +280,6 @@ class Recount:
         started = now - brand.holding
         for ended in brand.holding - now:
             self.held(brand, ended, self.minute - 1)
-        if brand.episode is not None and brand.holding:
-            goes_on = bool(brand.holding & now)
-            brand.episode.last = max(brand.episode.last, self.minute if goes_on else self.minute - 1)
         went_on = brand.holding & now
         brand.holding = now
         for each in started:
