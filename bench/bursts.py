@@ -153,11 +153,10 @@ def bursts(folder: Path, subset: str = "realTweets") -> list[Found]:
 def table(found: list[Found]) -> str:
     """Markdown."""
     lines = [("brand", "burst", "rules see", "found within 24 h", "median delay"), ("---",) * 5]
-    lines += [
-        (each.brand, f"{each.times}x" if each.times else "none", each.what, f"{len(each.hours)} of {each.bursts} ({each.share:.0%})",
-         f"{each.delay:.1f} h" if each.hours else "-")
-        for each in found
-    ]  # fmt: skip
+    for each in found:
+        burst = f"{each.times}x" if each.times else "none"
+        caught = f"{len(each.hours)} of {each.bursts} ({each.share:.0%})"
+        lines.append((each.brand, burst, each.what, caught, f"{each.delay:.1f} h" if each.hours else "-"))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

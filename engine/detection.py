@@ -24,7 +24,7 @@ from engine.door import Change, Door
 from engine.intake import Heard
 from incidents import commands as c
 from incidents.errors import CommandRefused, TocsinError, UnknownIncident
-from signals.detector import Detector, Finding, Picture
+from signals.detector import Detector, Finding, Picture, listened_since
 from signals.signal import Signal
 from storage import keys
 from storage import mentions as store
@@ -107,9 +107,7 @@ class Detection:
         while True:
             self._nudged.clear()
             try:
-                if self._stale:
-                    await self._make_ready()
-                await self._look()
+                await self.look()
             except (TocsinError, DatabaseError) as error:
                 log.error("nothing can be decided now error=%s", error)
                 self._stale = self._stale or self._unwritten
@@ -176,12 +174,23 @@ class Detection:
             self._reached = (memory.counted_at, memory.seq)
         else:
             until = self._until(now) if memory is None else memory.counted_at
+            self._begin_as_before(detector, memory, now - LOOKS_BACK)
             await self._tell_history(detector, now - LOOKS_BACK, until)
         self._waiting = []
         self._unwritten = False
         await self._gather_since_reached(now)
         self.detector = detector
         self._stale = False
+
+    @staticmethod
+    def _begin_as_before(detector: Detector, memory: store.Memory | None, since: float) -> None:
+        """What is usual goes on under other rules: a brand of which nobody writes has been listened to all the same."""
+        if memory is None:
+            return
+        with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):  # the memory of another version
+            before = listened_since(orjson.loads(memory.body))
+            for brand in set(before).intersection(detector.brands()):
+                detector.begin(brand, max(before[brand], int(since // 60)))
 
     async def _tell_history(self, detector: Detector, since: float, until: float) -> None:
         self._reached = (since, 0)
@@ -191,6 +200,7 @@ class Detection:
                 detector.hear(row.heard)
                 self._reached = (row.counted_at, row.seq)
             if len(rows) < AT_ONCE:
+                detector.pass_time(until)
                 self._reached = max(self._reached, (until, 0))
                 return
             await asyncio.sleep(0)
@@ -218,6 +228,12 @@ class Detection:
         """The moment up to which whatever comes at all has come."""
         plan = self._book.plan.listening
         return now - (30.0 if plan is None else plan.late.total_seconds())
+
+    async def look(self) -> None:
+        """Decide about what counts by now; under new rules the detector is made anew before."""
+        if self._stale:
+            await self._make_ready()
+        await self._look()
 
     async def _look(self) -> None:
         """Tell the detector what counts by now, and write down what it finds."""

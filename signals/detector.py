@@ -122,6 +122,10 @@ class Detector:
             brand.pass_time(minute, found)
         return found
 
+    def begin(self, brand: str, minute: int) -> None:
+        """A brand has been listened to since this minute, whether anybody wrote or not. Only before it is heard of."""
+        self._brand(brand).pass_time(minute, [])
+
     def _reach(self, at: float) -> int:
         minute = int(at // 60)
         if minute > self._minute:
@@ -188,6 +192,16 @@ class Detector:
         self._alerts.firing.update({key: (frozenset(names), since) for key, (names, since) in state["alerts"].items()})
         for name, stored in state["brands"].items():
             self._brand(name).restore(stored)
+
+
+def listened_since(state: dict[str, Any]) -> dict[str, int]:
+    """The minute since which each brand has been listened to, by a memory; that of other rules will do."""
+    found = {}
+    for name, brand in state["brands"].items():
+        first = brand["streams"][0][2]["time"][1]
+        if first >= 0:
+            found[name] = int(first)
+    return found
 
 
 class _Brand:
