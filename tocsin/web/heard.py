@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Strin
 from engine import heard
 from incidents.ids import parse_incident_id
 from listening.texts import body, line
+from signals.signal import one_line
 from tocsin.web.api import GUARDED, EngineHere
 from tocsin.web.fields import LARGEST, READABLE, Count
 from tocsin.web.orders import By
@@ -25,7 +26,7 @@ CaseId = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 
 def _written(text: str) -> str:
     said = body(text)
-    if not any(each.isprintable() and not each.isspace() for each in said):
+    if not one_line(said):
         raise ValueError("String should have something in it that people can read")
     return said
 
