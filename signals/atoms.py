@@ -16,6 +16,8 @@ from signals.observation import Observation
 from signals.streams import HOUR, Stream
 
 LEAVE_PERCENT = 70
+ANY_SOURCE = "source:*"
+"""A name that every source has which has fallen silent, besides its own."""
 SINGLE_LASTS = HOUR
 """Minutes for which one mention that is enough keeps its condition on."""
 REMEMBERED = 20
@@ -212,8 +214,12 @@ class Alerts:
         self.firing: dict[str, tuple[frozenset[str], int]] = {}
 
     def oldest(self, names: frozenset[str]) -> tuple[int, str] | None:
-        """(since, which of the names) of the alert that has fired longest under one of them."""
-        found = [(since, min(known & names)) for known, since in self.firing.values() if not known.isdisjoint(names)]
+        """(since, what it is called) of the alert that has fired longest under one of the names."""
+        found = [
+            (since, min(known - {ANY_SOURCE} if ANY_SOURCE in names else known & names, default=ANY_SOURCE))
+            for known, since in self.firing.values()
+            if not known.isdisjoint(names)
+        ]
         return min(found, default=None)
 
     def from_when(self, spec: AlertSpec) -> float:

@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 
-from signals.atoms import AlertSpec, Counter, CountSpec, Key, ShareSpec, SingleSpec, Spec, Waiting, WaitingSpec
+from signals.atoms import (
+    ANY_SOURCE,
+    AlertSpec,
+    Counter,
+    CountSpec,
+    Key,
+    ShareSpec,
+    SingleSpec,
+    Spec,
+    Waiting,
+    WaitingSpec,
+)
 from signals.conditions import (
     AboveUsual,
     AtLeast,
@@ -28,7 +39,6 @@ from signals.streams import HOUR, Stream
 
 Term = tuple[int, ...]
 """Sets of bits of which one is enough: all of a set have to be on."""
-ANY_SOURCE = "source:*"
 
 
 @dataclass(frozen=True, slots=True)

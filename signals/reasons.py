@@ -86,7 +86,12 @@ def _count(spec: CountSpec, counter: Counter) -> str:
         return f"{value} {what} {when} (at least {spec.number})"
     times = f"; {value / usual.mean:.1f}x" if usual.mean > 0 else ""
     above = f"{usual.above(value):.1f} spreads above"
-    return f"{value} {what} {when}; usual {usual.mean:.0f} ± {usual.spread:.0f}; {above}{times}"
+    return f"{value} {what} {when}; usual {_round(usual.mean)} ± {_round(usual.spread)}; {above}{times}"
+
+
+def _round(number: float) -> str:
+    """Small numbers keep a decimal: `0.2 ± 0.5`, `38 ± 12`."""
+    return f"{number:.1f}" if number < 10 else f"{number:.0f}"
 
 
 def span(minutes: int, one: str = "hour") -> str:
