@@ -78,6 +78,7 @@ class Listening:
         self._environment = os.environ if environment is None else environment
         self._folder = folder
         self._reader: Reader | None = None
+        self._outdated = True
         self._sources: dict[str, Source] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -111,10 +112,22 @@ class Listening:
         plan, thresholds = self.plan, self._book.thresholds
         topics = {} if thresholds is None else thresholds.topics
         self._reader = None if plan is None else Reader(plan, topics, self._tone)
+        self._outdated = True
+
+    async def _build_sources(self) -> None:
+        """The sources of the plan in force. In a thread: the networks' clients take up to 1.6 s to import."""
+        plan = self.plan
+        sources: list[Source] = []
+        if plan is not None:
+            sources = await asyncio.to_thread(build_sources, plan, self._environment, self._clock.now, self._folder)
+        self._take(sources)
+
+    def _take(self, sources: Sequence[Source]) -> None:
+        """Read these from now on. What is being read of the old ones ends, and is read again from its cursor."""
+        self._outdated = False
         old = list(self._sources.values())
-        sources = [] if plan is None else build_sources(plan, self._environment, self._clock.now, self._folder)
         self._sources = {source.name: source for source in sources}
-        if old and self._task is not None:
+        if old:
             leaving, self._tasks = list(self._tasks.values()), {}
             self._closing = asyncio.create_task(_leave(leaving, old))
 
@@ -258,6 +271,8 @@ class Listening:
 
     async def look(self) -> None:
         """Begin to read every source that is due by now. What is being read already goes on."""
+        if self._outdated:
+            await self._build_sources()
         now = self._clock.now().timestamp()
         stands = self._database.read_now(store.stands)
         self._tasks = {name: task for name, task in self._tasks.items() if not task.done()}

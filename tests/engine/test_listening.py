@@ -108,6 +108,9 @@ class Town:
             environment={},
         )
         self.listening.follow_plan()
+        plan = self.listening.plan
+        assert plan is not None
+        self.listening._take(build_sources(plan, {}, self.clock.now, self.folder))
 
     async def _page_operators(self, _key: str, words: str) -> None:
         self.told.append(words)
@@ -327,13 +330,13 @@ async def test_another_plan_ends_what_is_being_read_before_its_source_is_closed(
     async def close() -> None:
         ended.append("source")
 
-    town.listening._sources = {"forum": Source("forum", "replay", timedelta(seconds=20), never, close=close)}
     town.listening.start()
-    town.listening._sources = {"forum": Source("forum", "replay", timedelta(seconds=20), never, close=close)}
+    town.listening._take([Source("forum", "replay", timedelta(seconds=20), never, close=close)])
     town.clock.jumps(40)
     await town.listening.look()
     await asyncio.sleep(0)
     town.listening.follow_plan()
+    await town.listening.look()
     assert town.listening._closing is not None
     await town.listening._closing
 
