@@ -33,7 +33,7 @@ FIXED = 0.5
 """The threshold on scores of which each is 0 or 1."""
 NOTHING_FITTED = (
     "left out: the score of a series when whatever was chosen by looking at the series is chosen on the others only.\n"
-    "Nothing was fitted here: every constant is the one that shared/design/detection.md gives, so both columns are the same.\n"
+    "Nothing was fitted here: every constant is the one that shared/design/detection.md gives: both columns agree.\n"
     "That document found its constants by measuring on series of this kind; expect less of a brand never seen (73-79)."
 )
 
