@@ -38,6 +38,8 @@ MARGIN = 1.0
 """Seconds that a commit may take before its mentions count later than they were written."""
 TELL_AFTER = 600.0
 """Seconds of trouble after which the operators are told, once a trouble."""
+UNKNOWN_AFTER = 3600.0
+"""Seconds without anybody reading a source, after which those hours do not count as usual."""
 SILENT_AFTER = 2.0
 """Intervals without a reading after which a source counts as silent."""
 READ_AT_ONCE = 200
@@ -154,6 +156,8 @@ class Listening:
             kept = sum(self._keep(tx, each, now) for each in tagged)
             store.move(tx, source, stand.cursor if step is None else step.after, by, now)
             self._speaks_again(tx, stand, now)
+            if step is not None:
+                self._note_gap(tx, stand, now)
             return kept
 
         kept = await self._database.write(work, droppable=True)
@@ -316,6 +320,16 @@ class Listening:
         await self._database.write(lambda tx: store.keep_alert(tx, f"source:{source.name}", names, now, firing=True))
         self._silent.add(source.name)
         self._nudge()
+
+    def _note_gap(self, tx: Tx, before: store.Stand, now: float) -> None:
+        """A source that nobody has read for an hour: what its brands were in those hours is unknown, not zero."""
+        plan = self.plan
+        if plan is None or before.polled_at is None or now - before.polled_at < UNKNOWN_AFTER:
+            return
+        spec = next((each for each in plan.sources if each.name == before.source), None)
+        concerned = [each.id for each in plan.brands] if spec is None or spec.brand is None else [spec.brand]
+        for brand in concerned:
+            store.keep_gap(tx, brand, before.source, before.polled_at, now)
 
     def _speaks_again(self, tx: Tx, before: store.Stand, now: float) -> None:
         """What `before` says of its trouble outlives a restart of ours, and with it the sign that it was silent."""

@@ -279,11 +279,12 @@ class _Brand:
 
     def _count(self, heard: Observation) -> None:
         counters = self.counters
-        self._add(counters[_ALL], heard)
-        if heard.negative:
-            self._add(counters[_NEGATIVE], heard)
-        if heard.complaint:
-            self._add(counters[_COMPLAINTS], heard)
+        if not heard.old:
+            self._add(counters[_ALL], heard)
+            if heard.negative:
+                self._add(counters[_NEGATIVE], heard)
+            if heard.complaint:
+                self._add(counters[_COMPLAINTS], heard)
         if heard.topics:
             topical = self.program.topical
             for key in dict.fromkeys(key for topic in sorted(heard.topics) for key in topical.get(topic, ())):

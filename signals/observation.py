@@ -10,6 +10,10 @@ MOST_REACH = 100_000_000_000
 """Followers. A server of a stranger's may claim any number."""
 
 
+OLD_AFTER = 3600.0
+"""Seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One mention of one brand, as far as rules ask."""
@@ -31,6 +35,9 @@ class Observation:
     """64 bits that stand for the conversation."""
     by_us: bool = False
     """Our own answer: it ends the waiting of its thread and is counted nowhere."""
+    old: bool = False
+    """Written so long before it counts (a source was away) that it says nothing of how many write now: it is not among
+    the counts of a brand's three streams. What one mention may say, a topic, a waiting customer, it says as ever."""
     who: str = ""
     """How a sentence calls the author."""
     link: str = ""
@@ -64,9 +71,10 @@ def observation(tagged: Tagged, counted_at: datetime | float) -> Observation:
     """What the rules see of a mention."""
     mention = tagged.mention
     author = f"{mention.source}\x00{mention.author}" if mention.author else ""
+    at = counted_at.timestamp() if isinstance(counted_at, datetime) else counted_at
     return Observation(
         brand=tagged.brand,
-        at=counted_at.timestamp() if isinstance(counted_at, datetime) else counted_at,
+        at=at,
         id=f"{mention.source}:{mention.id}",
         author=number_of(author),
         count=mention.count,
@@ -77,6 +85,7 @@ def observation(tagged: Tagged, counted_at: datetime | float) -> Observation:
         verified=bool(mention.verified),
         thread=number_of(f"{mention.source}\x00{mention.thread or mention.id}"),
         by_us=tagged.by_us or mention.by_us,
+        old=at - mention.at.timestamp() > OLD_AFTER,
         who=mention.author_name or mention.author or "somebody",
         link=mention.link,
     )

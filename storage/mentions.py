@@ -50,7 +50,7 @@ def keep_alert(tx: Tx, key: str, names: Iterable[str], now: float, *, firing: bo
 
 
 def keep_gap(tx: Tx, brand: str, source: str, since: float, until: float) -> None:
-    """A brand could not be listened to on a source that is all it has."""
+    """A brand could not be listened to on a source; with one of its sources away its hours are not known whole."""
     body = orjson.dumps({"kind": "gap", "since": since})
     _insert(tx, brand, f"gap:{source}", f"{since:.0f}", until, until, until, "", body)
 

@@ -26,7 +26,7 @@ from listening.source import Batch, Source, SourceFailed
 from runbooks.plan import Plan
 from signals.listening import Listening as ListeningPlan
 from signals.mention import Mention
-from signals.observation import AlertHeard
+from signals.observation import AlertHeard, NotHeard, Observation
 from signals.thresholds import ThresholdsFile
 from storage import log, outbox, plans
 from storage import mentions as store
@@ -471,3 +471,31 @@ async def test_a_broken_database_file_is_nobodys_end(town: Town, monkeypatch: py
         await looked.wait()
 
     assert len(calls) >= 2
+
+
+# --- after an absence ---
+
+
+async def test_the_hours_in_which_nobody_read_a_source_are_unknown_and_its_backlog_is_not_how_many_write_now(
+    town: Town,
+):
+    await town.passes(40)
+    before = town.clock.now()
+    town.writes("forum", "Acornia")
+    # Nothing of ours runs for five hours: not the flow, not the engine.
+    town.clock.jumps(5 * HOUR)
+    await town.passes(60)
+    await town.decides()
+
+    rows = town.database.read_now(lambda tx: store.after(tx, 0, 1000))
+    gaps = [each.heard for each in rows if isinstance(each.heard, NotHeard)]
+    assert {each.brand for each in gaps} == {name.lower() for name in NAMES}
+    assert all(each.at - each.since > 4 * HOUR and each.since <= before.timestamp() for each in gaps)
+    old = [each.heard for each in rows if isinstance(each.heard, Observation)]
+    assert [each.old for each in old] == [True]
+    detector = town.detection.detector
+    assert detector is not None
+    picture = detector.picture_of("acornia")
+    assert picture is not None
+    assert picture.value == 0
+    assert len(town.pages()) == 1  # what one mention may say, it says all the same
