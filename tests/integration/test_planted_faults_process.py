@@ -14,7 +14,7 @@ import pytest
 from tests.support.counterparties import NODE, ROOT
 
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "node_modules", ".mypy_cache", ".ruff_cache", ".hypothesis", ".pytest_cache", ".tocsin"
+    ".git", ".venv", "node_modules", ".mypy_cache", ".ruff_cache", ".hypothesis", ".pytest_cache", ".tocsin", ".snac"
 )
 WATCH = "tests/integration/test_watch.py::"
 KILLS = "tests/integration/test_kills.py::"
