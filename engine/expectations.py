@@ -110,7 +110,8 @@ class Expectations:
             self._since = now  # signals are refused: nobody can be blamed for silence
             return
         if self._look_at_all:
-            await engine.database.write(lambda tx: store.look_again(tx, now))
+            if engine.database.read_now(store.holds_anything):
+                await engine.database.write(lambda tx: store.look_again(tx, now))
             self._look_at_all = False
         await self._clear(now)
         expected = bool(engine.book.plan.heartbeats)
@@ -127,7 +128,9 @@ class Expectations:
             await self._finish(work, now)
 
     async def _clear(self, now: datetime) -> None:
-        if self._cleared_at is None or now - self._cleared_at >= CLEAR_EVERY:
+        if self._cleared_at is None:
+            self._cleared_at = now  # not at the start, which has more urgent things to write
+        elif now - self._cleared_at >= CLEAR_EVERY:
             self._cleared_at = now
             before = now - REMEMBERED, now - GROUPS_KEPT, now - SILENCES_KEPT
             await self._engine.database.write(lambda tx: store.clear(tx, *before))

@@ -215,6 +215,11 @@ def look_later(tx: Tx, key: str, at: datetime) -> None:
     tx.execute("UPDATE held SET look_at = ? WHERE dedup_key = ?", (at.timestamp(), key))
 
 
+def holds_anything(tx: Tx) -> bool:
+    """Whether any signal is kept without a page."""
+    return tx.one("SELECT 1 FROM held LIMIT 1") is not None
+
+
 def look_again(tx: Tx, now: datetime, by: str | None = None) -> None:
     """The reason may have gone: of what `by` holds, or of everything that is kept."""
     if by is None:
