@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 BEGIN = 27_000_000
 """A minute from the epoch that begins an hour."""
 BRANDS = ("a", "b")
-TOPICS = {topic: (topic,) for topic in ("fire", "bill")}
+TOPICS: dict[str, tuple[str, ...]] = {topic: (topic,) for topic in ("fire", "bill")}
 
 
 # --- histories and rules of every kind ---
