@@ -25,6 +25,7 @@ from engine.intake import Heard
 from incidents import commands as c
 from incidents.errors import CommandRefused, TocsinError, UnknownIncident
 from signals.detector import Detector, Finding, Picture, listened_since
+from signals.rules import SOURCES, Thresholds
 from signals.signal import Signal
 from storage import keys
 from storage import mentions as store
@@ -38,7 +39,7 @@ REMEMBER_EVERY = 60.0
 FORGET_EVERY = 3600.0
 LOOKS_BACK = 16 * 86400.0
 """Seconds of history that a new detector is told: the usual looks back 15 days."""
-FORMAT = "2"
+FORMAT = "3"
 """Of the memory; another one is rebuilt from the table."""
 
 _BEGAN = frozenset({"declared", "folded", "grouped", "stormed", "flapping"})
@@ -165,14 +166,12 @@ class Detection:
             self._stale = False
             return
         plan = self._book.plan.listening
-        rules = self.rules
+        brands = () if plan is None else tuple(each.id for each in plan.brands)
         memory = self._database.read_now(store.memory)
-        detector = Detector(thresholds, () if plan is None else [each.id for each in plan.brands])
         now = self._clock.now().timestamp()
-        if memory is not None and memory.rules == rules:
-            detector.restore(orjson.loads(memory.body))
-            self._reached = (memory.counted_at, memory.seq)
-        else:
+        detector = None if memory is None else self._remembered(thresholds, brands, memory)
+        if detector is None:
+            detector = Detector(thresholds, brands)
             until = self._until(now) if memory is None else memory.counted_at
             self._begin_as_before(detector, memory, now - LOOKS_BACK)
             await self._tell_history(detector, now - LOOKS_BACK, until)
@@ -181,6 +180,19 @@ class Detection:
         await self._gather_since_reached(now)
         self.detector = detector
         self._stale = False
+
+    def _remembered(self, thresholds: Thresholds, brands: Sequence[str], memory: store.Memory) -> Detector | None:
+        """The detector as its memory has it; None when that is of other rules, or cannot be read and is made anew."""
+        if memory.rules != self.rules:
+            return None
+        detector = Detector(thresholds, brands)
+        try:
+            detector.restore(orjson.loads(memory.body))
+        except (KeyError, IndexError, TypeError, ValueError):
+            log.exception("the detector's memory cannot be read; what was heard is told again")
+            return None
+        self._reached = (memory.counted_at, memory.seq)
+        return detector
 
     @staticmethod
     def _begin_as_before(detector: Detector, memory: store.Memory | None, since: float) -> None:
@@ -370,9 +382,8 @@ class Detection:
     def _title(self, finding: Finding) -> str:
         plan = self._book.plan.listening
         brand = None if plan is None else plan.brand(finding.brand)
-        return (
-            f"{' and '.join(finding.started or finding.rules)} ({finding.brand if brand is None else brand.names[0]})"
-        )
+        named = "our sources" if finding.brand == SOURCES else finding.brand
+        return f"{' and '.join(finding.started or finding.rules)} ({named if brand is None else brand.names[0]})"
 
 
 def names_of(signal: Signal) -> frozenset[str]:

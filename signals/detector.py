@@ -20,7 +20,7 @@ from signals.conditions import Family, Subject
 from signals.observation import AlertHeard, Heard, NotHeard, Observation
 from signals.program import Program, RuleProgram
 from signals.reasons import Single, reason, span
-from signals.rules import Thresholds
+from signals.rules import SOURCES, Thresholds
 
 SHOWN_HOURS = 72
 """Of a picture."""
@@ -98,6 +98,8 @@ class Detector:
         self._brands: dict[str, _Brand] = {}
         for brand in brands:
             self._brand(brand)
+        if any(rule.decides_about(SOURCES) for rule in thresholds.rules):
+            self._brand(SOURCES)
 
     def hear(self, heard: Heard) -> list[Finding]:
         """Count one thing, and say what follows."""
@@ -155,7 +157,7 @@ class Detector:
     # --- to be seen ---
 
     def brands(self) -> list[str]:
-        return sorted(self._brands)
+        return sorted(self._brands.keys() - {SOURCES})
 
     def picture_of(self, brand: str, subject: Subject = Subject.MENTIONS) -> Picture | None:
         """How a stream of a brand stands now, whatever the rules say; None for a brand never heard of."""
@@ -231,7 +233,7 @@ class _Brand:
         self.name = name
         self.program = program
         self.alerts = alerts
-        self.rules: list[RuleProgram] = [each for each in program.rules if each.rule.brand in (None, name)]
+        self.rules: list[RuleProgram] = [each for each in program.rules if each.rule.decides_about(name)]
         self.counters: dict[Key, Counter] = {key: program.counter(key) for key in _STREAMS}
         """The three streams, and those about topics while anything of the kind has been heard lately."""
         self._weighed = [

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from incidents.severity import Severity
-from signals.conditions import Condition, Family
+from signals.conditions import Condition, Family, Silent
+
+SOURCES = "source:*"
+"""Stands for a brand where a rule is about our sources and no brand; no id of a brand has a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,20 @@ class Rule:
     situation: str | None = None
     """None: the file's own, `situation`."""
     brand: str | None = None
-    """None: every brand."""
+    """None: every brand; or, where it asks only about sources, none of them."""
     ignores_quiet_hours: bool = False
+
+    @property
+    def is_about_sources(self) -> bool:
+        """It asks only whether sources are silent. That is our trouble and nobody's crisis: it makes an incident of its
+        own, and says nothing of how bad a brand's is."""
+        return all(isinstance(each, Silent) for each in (*self.when, *self.otherwise, *self.only_if))
+
+    def decides_about(self, brand: str) -> bool:
+        """Whether it is decided for this brand (or SOURCES)."""
+        if self.brand is not None:
+            return self.brand == brand
+        return self.is_about_sources == (brand == SOURCES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -291,6 +292,25 @@ def test_an_alert_counts_in_its_turn_so_that_what_comes_before_it_is_not_skipped
     room.begins()
     room.looks(60)
     assert [severity for _, severity, _ in room.assessed()] == [str(Severity.SEV1)]
+
+
+def test_a_memory_that_cannot_be_read_is_made_anew_from_the_table():
+    room = Room()
+    room.looks(0)
+    room.hears(*danger(1, 1))
+    room.looks(200)
+    assert room.incidents() == 1
+    asyncio.run(room.detection.stop())
+    memory = room.memory.do(store.memory)
+    assert memory is not None
+    for body in (b"{}", b"no JSON", memory.body.replace(b'"streams"', b'"strings"')):
+        room.memory.do(partial(store.remember, memory=replace(memory, body=body)))
+        room.begins()
+        room.looks(260)
+        detector = room.detection.detector
+        assert detector is not None
+        assert detector.standing(BRAND) == ("Danger to people",)
+    assert room.incidents() == 1
 
 
 def test_a_silent_source_raises_and_speaks_again():

@@ -8,6 +8,7 @@ from incidents.severity import Severity
 from runbooks.loader import LIBRARY, load_plan
 from signals.detector import Detector, Finding
 from signals.observation import AlertHeard, Heard, Observation, number_of
+from signals.rules import SOURCES
 from signals.thresholds import compiled
 
 FILE = load_plan(LIBRARY).plan.thresholds
@@ -229,6 +230,27 @@ def test_a_source_has_fallen_silent(story):
     story.passes(BURST + 30)
     assert story.raised().assessment.severity is Severity.SEV4
     assert story.because() == "A source has fallen silent: source bluesky has been silent for 30 minutes."
+
+
+def test_a_silent_source_is_nobodys_crisis_and_makes_none_worse(story):
+    silent = frozenset({"source:bluesky", "source:*"})
+    story.hears(AlertHeard(BURST * 60.0, "source:bluesky", silent, True))
+    story.passes(BURST + 30)
+    story.says(BURST + 31, negative=True, reach=200_000)
+    ours, crisis = story.found
+    assert (ours.brand, ours.assessment.situation) == (SOURCES, "GENERIC")
+    assert (crisis.kind, crisis.brand, crisis.assessment.situation) == ("raises", "brand", "VIRAL_COMPLAINT")
+    assert crisis.assessment.severity is Severity.SEV2
+    assert len(crisis.assessment.because) == 1
+    assert story.detector.brands() == ["brand"]
+
+
+def test_a_silent_source_is_one_incident_however_many_brands_there_are():
+    detector = Detector(RULES, ("one", "two", "three"))
+    detector.pass_time(BEGIN * 60.0)
+    detector.hear(AlertHeard(BEGIN * 60.0, "source:x", frozenset({"source:x", "source:*"}), True))
+    found = detector.pass_time((BEGIN + 60) * 60.0)
+    assert [each.brand for each in found] == [SOURCES]
 
 
 def test_when_all_has_been_quiet_for_two_hours_stepping_down_is_proposed_once(story):

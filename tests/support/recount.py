@@ -19,6 +19,13 @@ from signals.observation import AlertHeard, Heard, NotHeard, Observation
 from signals.rules import Rule, Thresholds
 
 Kind = tuple[Subject, frozenset[str]]
+OUR_SOURCES = "source:*"
+"""In the place of a brand: rules that only ask whether we hear anything are decided once, not for every brand."""
+
+
+def about(rule: Rule) -> str | None:
+    asked = {type(each) for each in (*rule.when, *rule.otherwise, *rule.only_if)}
+    return OUR_SOURCES if asked == {c.Silent} else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ def recount(
 class Recount:
     def __init__(self, thresholds: Thresholds, brands: Sequence[str], begin: int) -> None:
         self.thresholds = thresholds
-        self.brands = {brand: BrandAgain(begin) for brand in brands}
+        self.brands = {brand: BrandAgain(begin) for brand in (*brands, OUR_SOURCES)}
         self.firing: dict[str, tuple[frozenset[str], int]] = {}
         self.minute = begin
         self.found: list[Found] = []
@@ -275,7 +282,9 @@ class Recount:
 
     def look(self, name: str) -> None:
         brand = self.brands[name]
-        rules = [rule for rule in self.thresholds.rules if rule.brand in (None, name)]
+        rules = [rule for rule in self.thresholds.rules if name == (rule.brand or about(rule) or name)]
+        if name == OUR_SOURCES:
+            rules = [rule for rule in rules if about(rule) == OUR_SOURCES]
         now = {rule.name for rule in rules if self.rule_holds(name, rule)}
         started = now - brand.holding
         for ended in brand.holding - now:
