@@ -320,7 +320,7 @@ class Detection:
         known = keys.lookup(tx, key)
         change: Change | None = None
         if finding.kind == "calm":
-            change = None if known is None else self._note(tx, known.incident_id, finding)
+            change = None if known is None else self._propose(tx, known.incident_id, finding)
         elif known is None:
             change = self._declare(tx, finding, key)
         else:
@@ -344,14 +344,14 @@ class Detection:
                 store.put_cases_under(tx, finding.brand, change.after.id, finding.at - 86400.0)
         return change
 
-    def _note(self, tx: Tx, incident_id: str, finding: Finding) -> Change | None:
+    def _propose(self, tx: Tx, incident_id: str, finding: Finding) -> Change | None:
+        """Stepping down, to whoever leads it. None where it is over already."""
+        thresholds, note = self._book.thresholds, " ".join(finding.assessment.because)
         try:
             incident = self._door.load(tx, incident_id)
-            if not incident.status.is_open or incident.resolved_at is not None:
+            if thresholds is None or not incident.status.is_open or incident.resolved_at is not None:
                 return None
-            return self._door.apply(
-                tx, incident_id, c.AddNote(" ".join(finding.assessment.because), "rule"), self._clock.now()
-            )
+            return self._door.propose_to_step_down(tx, incident_id, note, thresholds.calm, self._clock.now())
         except (CommandRefused, UnknownIncident):
             return None
 

@@ -26,6 +26,7 @@ from notifications.wording import (
     already_taken,
     decision_asked,
     ladder_stopped,
+    quiet_again,
     recovered_by_itself,
     steps_opened,
     stood_down,
@@ -214,6 +215,19 @@ class Door:
         at = not_before(change.after, now)
         briefing = self._summarise(change, change.after.summaries + 1, recipients, at, by)
         return self._finish(tx, change, now), briefing
+
+    def propose_to_step_down(self, tx: Tx, incident_id: str, note: str, quiet: timedelta, now: datetime) -> Change:
+        """Every rule has been quiet for so long: it is noted, and whoever leads the incident is told. Nothing else
+        changes: only a person lowers a severity (invariant 8). Raises CommandRefused, UnknownIncident."""
+        change = self._open(tx, incident_id)
+        at = not_before(change.after, now)
+        change.add(*decide(change.after, c.AddNote(note, "rule"), at))
+        commander = change.after.commander
+        if commander is not None:
+            minutes = int(quiet.total_seconds() // 60)
+            words = quiet_again(incident_id, minutes, reader_of(self._book.directory.contact(commander)))
+            self._tell(change, commander, f"calm-{int(at.timestamp() // 60)}", words, "quiet again", at, "engine")
+        return self._finish(tx, change, now)
 
     def due(self, tx: Tx, incident_id: str, now: datetime) -> tuple[Incident, Moves]:
         """What is due, without making it."""

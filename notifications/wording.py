@@ -690,6 +690,18 @@ def stood_down(incident: str, who: str, because: str, reader: Reader) -> str:
     )
 
 
+def quiet_again(incident: str, minutes: int, reader: Reader) -> str:
+    """For the commander: what the rules found is over; only a person steps down."""
+    hours = f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+    return _choose(
+        reader.language,
+        f"{incident}: every rule has been quiet for {hours}. You may lower its severity or resolve it; by itself "
+        "nothing changes.",
+        f"{incident}: todas las reglas llevan {hours} en calma. Puede rebajar su gravedad o darlo por resuelto; por sí "
+        "solo nada cambia.",
+    )
+
+
 def update_text(incident: str, severity: Severity, text: str, next_by: datetime | None, reader: Reader) -> str:
     """An update for staff and executives; the text is what was approved, word for word."""
     return f"{incident} {severity.value}: {text}{_next_by(next_by, reader)}"

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.detection import Detection
+from incidents import commands as c
 from incidents.severity import Severity
 from runbooks.loader import LIBRARY, load_plan
 from signals.mention import Mention, Tagged
 from storage import mentions as store
+from storage import outbox
 from storage.database import DatabaseError, Tx
 from tests.support.memory import Memory
 
@@ -292,6 +294,26 @@ def test_an_alert_counts_in_its_turn_so_that_what_comes_before_it_is_not_skipped
     room.begins()
     room.looks(60)
     assert [severity for _, severity, _ in room.assessed()] == [str(Severity.SEV1)]
+
+
+def test_stepping_down_is_proposed_to_whoever_leads_it_and_nothing_changes_by_itself():
+    room = Room()
+    room.looks(0)
+    room.hears(mention(1, 10, tone="negative", reach=200_000))
+    room.looks(60)
+    door, now = room.memory.door, room.table.now()
+    room.memory.do(lambda tx: door.apply(tx, "INC-1", c.Acknowledge("nora", "console"), now))
+    before = room.memory.do(lambda tx: door.load(tx, "INC-1"))
+    room.looks(timedelta(hours=2, minutes=50).total_seconds())
+    room.looks(timedelta(hours=3, minutes=10).total_seconds())
+
+    after = room.memory.do(lambda tx: door.load(tx, "INC-1"))
+    assert (after.severity, after.status, after.commander) == (before.severity, before.status, "nora")
+    told = room.memory.do(lambda tx: [each for each in outbox.of_incident(tx, "INC-1") if each.kind == "notice"])
+    calm = [each.text for each in told if ".calm-" in each.message_id]
+    assert len(calm) == 1
+    assert "INC-1: every rule has been quiet for 2 h. You may lower its severity or resolve it" in calm[0]
+    assert [each.contact for each in told if ".calm-" in each.message_id] == ["nora"]
 
 
 def test_a_memory_that_cannot_be_read_is_made_anew_from_the_table():
