@@ -1,21 +1,15 @@
 """Asks for a calendar feed over HTTP, once, and has it read. Whatever goes wrong is an answer, never an exception.
 
-A feed is written by others, and no limit on its size bounds the time that its parsing takes. It is therefore read in a
-process of its own, which is killed when its time is over. A thread can be neither stopped nor kept from holding up
-the loop, and an engine that ends would wait for it.
+A feed is written by others: it is read in a process of its own (listening/apart.py).
 """
 
-import asyncio
 import codecs
-import contextlib
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 
 from contacts.calendars import Reading, answered
+from listening import apart
 
 TIME_LIMIT = 10.0
 """Seconds for all of it, redirects included."""
@@ -26,21 +20,10 @@ READ_LIMIT = 60.0
 _MEMORY_LIMIT = 2 * 1024**3
 """Bytes of address space in which a feed must be read."""
 _READER = """
-import os, resource, sys
-seconds, memory = int(sys.argv[1]), int(sys.argv[2])
-# Whatever becomes of the engine, this ends by itself.
-resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-os.nice(10)  # pages come first
 from contacts.calendars import answer
 sys.stdout.write(answer(sys.stdin.read()))
 """
-"""The process that reads. Not a module run by its name: this one would import aiohttp, and `contacts` does no I/O."""
-_ROOT = Path(__file__).resolve().parents[1]
-"""Where our packages lie, installed or in a checkout."""
-_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONTZPATH", "TZ", "LANG", "LC_ALL")
-"""What the process that reads is told of our environment: our secrets stand there too."""
+"""Not a module run by its name: this one would import aiohttp, and `contacts` does no I/O."""
 _MOST_REDIRECTS = 5
 _AT_ONCE = 64 * 1024
 
@@ -121,29 +104,10 @@ async def _read(response: aiohttp.ClientResponse, *, asked_with: Marks) -> Fetch
 async def read(question: str) -> Reading | Failed:
     """What the calendar of a `contacts.calendars.question` says. Cancelling it ends the process that reads."""
     try:
-        reader = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-X", "utf8", "-c", _READER, str(max(round(READ_LIMIT), 1)), str(_MEMORY_LIMIT)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # what it says of an error may quote the calendar
-            cwd=_ROOT,
-            env={name: os.environ[name] for name in _KEPT if name in os.environ} | {"PYTHONPATH": str(_ROOT)},
-        )
-    except OSError as error:
-        return Failed(f"It cannot be read: no process starts ({error.strerror or type(error).__name__}).")
-    try:
-        async with asyncio.timeout(READ_LIMIT):
-            answer, _ = await reader.communicate(question.encode())
-    except TimeoutError:
-        return Failed(f"It cannot be read within {READ_LIMIT:.0f} s.")
-    finally:
-        if reader.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                reader.kill()
-            await reader.wait()
-    if reader.returncode != 0:
-        return Failed(f"It cannot be read: whatever read it ended with {reader.returncode}.")
-    return answered(answer.decode())
+        said = await apart.answer(_READER, question.encode(), seconds=READ_LIMIT, memory=_MEMORY_LIMIT)
+    except apart.NotRead as error:
+        return Failed(f"It {error}")
+    return answered(said.decode())
 
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "mac-", "koi8", "shift_jis", "euc_", "gb", "big5")

@@ -4,22 +4,17 @@ Feeds have no memory: the cursor remembers which entries were there. An entry is
 and time were there before under another id, it is known too (some feeds make new ids every time).
 """
 
-import asyncio
-import contextlib
 import hashlib
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
-from listening import cursors
+from listening import apart, cursors
 from listening.source import Batch, Source, SourceFailed
 from signals.listening import Brand, Feed, SourceSpec
 from signals.mention import Mention
@@ -41,20 +36,9 @@ _REMEMBERED = 3000
 _LONGEST_WAIT = 3600.0
 _CHUNK = 64 * 1024
 _READER = """
-import os, resource, sys
-seconds, memory = int(sys.argv[1]), int(sys.argv[2])
-# Whatever becomes of the engine, this ends by itself.
-resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-os.nice(10)  # pages come first
 from listening.feed_entries import answer
 sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))
 """
-_ROOT = Path(__file__).resolve().parents[1]
-"""Where our packages lie, installed or in a checkout."""
-_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "TZ", "LANG", "LC_ALL")
-"""What the process that reads is told of our environment: our secrets stand there too."""
 
 
 def build(
@@ -259,26 +243,6 @@ async def _read(content: bytes, charset: str | None, *, reviews: bool) -> list[d
 async def answered_apart(question: bytes) -> bytes:
     """What listening.feed_entries.answer says, in a process of its own. Cancelling it ends that process."""
     try:
-        reader = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-X", "utf8", "-c", _READER, str(max(round(READ_LIMIT), 1)), str(_MEMORY_LIMIT)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # what it says of an error may quote the feed
-            cwd=_ROOT,
-            env={name: os.environ[name] for name in _KEPT if name in os.environ} | {"PYTHONPATH": str(_ROOT)},
-        )
-    except OSError as error:
-        raise SourceFailed(f"The feed cannot be read: no process starts ({error.strerror}).") from error
-    try:
-        async with asyncio.timeout(READ_LIMIT):
-            answer, _ = await reader.communicate(question)
-    except TimeoutError as error:
-        raise SourceFailed(f"The feed cannot be read within {READ_LIMIT:.0f} s.") from error
-    finally:
-        if reader.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                reader.kill()
-            await reader.wait()
-    if reader.returncode != 0:
-        raise SourceFailed(f"The feed cannot be read: whatever read it ended with {reader.returncode}.")
-    return answer
+        return await apart.answer(_READER, question, seconds=READ_LIMIT, memory=_MEMORY_LIMIT)
+    except apart.NotRead as error:
+        raise SourceFailed(f"The feed {error}") from error
