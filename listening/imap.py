@@ -19,9 +19,10 @@ from imapclient.exceptions import IMAPClientError, LoginError  # type: ignore[im
 from listening import cursors
 from listening.blocking import Blocking
 from listening.environment import secret
-from listening.mails import MOST_READ, Ours, ours_of, read_mail
+from listening.mails import Ours, ours_of, read_mail
 from listening.source import Batch, Source, SourceFailed
 from signals.listening import Brand, Imap, SourceSpec
+from signals.mails import MOST_READ
 from signals.mention import Mention
 
 log = logging.getLogger("tocsin.listening")

@@ -5,62 +5,33 @@ Anybody may write to us: only the beginning of anything is read, and no step tak
 A mail that a machine wrote is never an answer (RFC 3834), and whoever it is from is never told anything.
 """
 
-import codecs
 import hashlib
 import html
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from email import message_from_bytes
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from email.message import Message as Mail
 from email.utils import getaddresses, parseaddr
-from itertools import islice
 
 from notifications.channel import Answer, DeliveryReport
 from notifications.email_status import status_of
 from notifications.email_tokens import MOST_TOKENS, MailToken, is_return_path, tokens_in
 from notifications.inbound import understood
+from signals import mails
 from signals.monitor_mail import MonitorMail
 
 _TO = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
-_DAEMONS = frozenset({"mailer-daemon", "postmaster", "mail-daemon"})
-_UNREAD = frozenset({"noreply", "no-reply", "donotreply", "do-not-reply"})
-_BULK = frozenset({"bulk", "list", "junk", "auto_reply", "auto-reply"})
-_SELF_MADE = ("X-Autoreply", "X-Autorespond", "X-Autoresponse", "X-Auto-Reply", "X-Mail-Autoreply", "List-Id")
-_AWAY = re.compile(
-    r"(?i)\s*(auto(matic)?[ -]?(reply|response)|out of (the )?office|respuesta autom|fuera de (la )?oficina)"
-)
 _CAME_BACK = "the mail came back"
 _FINAL = re.compile(r"\b5\d\d\b|\b5\.\d{1,3}\.\d{1,3}\b")
 _LATE = re.compile(r"(?i)delay|warning|not yet|still trying|demor|retras|\b4\.\d{1,3}\.\d{1,3}\b")
-_MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 _FORGED = re.compile(r"(?i)\bdmarc=fail\b")
 _QUOTED = re.compile(r'"[^"]*"')
 _COMMENT = re.compile(r"\([^()]*\)")
 _INVISIBLE = {ord(each): None for each in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"}
-_MOST_READ = 256 * 1024
-"""Bytes of a mail: what people write stands before what they attach."""
 _MOST_KEPT = 64 * 1024
 _MOST_ADDRESSES = 64 * 1024
-_MOST_HEADER = 16_000
 _MOST_VALUES = 50
 _MOST_TEXT = 32_000
-_MOST_PARTS = 100
-_BOUNDARY = re.compile(rb"(?i)boundary[\s*0-9]*=")
-_MOST_BOUNDARIES = 20
-"""The library compares every line with the boundary of every part around it."""
-_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
-"""What Python decodes but is no character set of a mail; the first two take quadratic time."""
-
-_WROTE = re.compile(
-    r"(?i)(on|el|am|le|il|op|em|den)\b.*(wrote|escribió|schrieb|a écrit|ha scritto|schreef|escreveu|skrev)\b[^:]{0,80}:"
-)
-_ORIGINAL = re.compile(
-    r"(?i)(-{2,}\s*(original message|mensaje original|forwarded message)\b|_{10,}$|(from|de|von): .*@)"
-)
-_LINES_OF_WROTE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +77,12 @@ def read_mail(
     None for everything that must change nothing: auto-replies, lists, our own mail, a warning that delivery takes long.
     Whoever calls it expects any exception: the standard library has some for mails that are made to break it.
     """
-    start = content[:_MOST_READ]
-    if len(_BOUNDARY.findall(start)) > _MOST_BOUNDARIES:
-        raise ValueError("more parts within parts than anybody writes")
-    mail = message_from_bytes(start)
+    mail = mails.opened(content)
+    start = content[: mails.MOST_READ]
     ours = [*recipients, *(value for name in _TO for value in _all(mail, name))]
-    event_id = f"mail:{_first_id(_header(mail, 'Message-ID')) or hashlib.sha256(content).hexdigest()}"
-    who = parseaddr(_header(mail, "From"))[1]
-    if _is_report(mail) or _is_daemon(who):
+    event_id = f"mail:{mails.first_id(mails.header(mail, 'Message-ID')) or hashlib.sha256(content).hexdigest()}"
+    who = parseaddr(mails.header(mail, "From"))[1]
+    if mails.is_report(mail) or _is_daemon(who):
         failure = _failure(mail, ours)
         if failure is None:
             return None
@@ -121,15 +90,15 @@ def read_mail(
         return MailBounce(tuple(dict.fromkeys(tokens))[:MOST_TOKENS], event_id, failure)
     if "@" not in who or _plain_address(who) == _plain_address(own) or _is_by_a_machine(mail, sender):
         return None
-    threads = _MESSAGE_ID.findall(_header(mail, "References"))
+    threads = mails.MESSAGE_ID.findall(mails.header(mail, "References"))
     words = own_words(_text(mail))
     verb, incident = understood(words)
     return MailReply(
         answer=Answer(verb, None, incident, event_id, who),
-        tokens=tokens_in("\n".join([*ours, _header(mail, "In-Reply-To"), *reversed(threads)])),
+        tokens=tokens_in("\n".join([*ours, mails.header(mail, "In-Reply-To"), *reversed(threads)])),
         words=words,
-        subject=_decoded(_header(mail, "Subject")),
-        header_id=_first_id(_header(mail, "Message-ID")),
+        subject=mails.decoded(mails.header(mail, "Subject")),
+        header_id=mails.first_id(mails.header(mail, "Message-ID")),
         references=tuple(threads[-5:]),
         forged=any(_FORGED.search(value) for value in _all(mail, "Authentication-Results")),
         vouched=trusted is not None and _is_vouched(mail, who, trusted),
@@ -149,23 +118,21 @@ def read_monitor_mail(
     What answers a message of ours, or is a bounce, is never a monitor's, wherever else it was sent. Whoever calls it
     expects any exception, as of `read_mail`.
     """
-    start = content[:_MOST_READ]
-    if len(_BOUNDARY.findall(start)) > _MOST_BOUNDARIES:
-        raise ValueError("more parts within parts than anybody writes")
-    mail = message_from_bytes(start)
+    mail = mails.opened(content)
+    start = content[: mails.MOST_READ]
     ours = "\n".join([*recipients, *(value for name in _TO for value in _all(mail, name))])[:_MOST_ADDRESSES]
     local, _, domain = own.rpartition("@")
     address = re.compile(rf"(?i)(?<![^\s<,;\"]){re.escape(local)}\+([a-z0-9_-]{{16,64}})@{re.escape(domain)}(?![\w.-])")
     key = next((each[1].lower() for each in address.finditer(ours) if each[1].lower() in keys), None)
-    who = parseaddr(_header(mail, "From"))[1]
-    answers = tokens_in("\n".join([ours, _header(mail, "In-Reply-To"), _header(mail, "References")]))
-    if key is None or answers or "@" not in who or sender == "" or _is_report(mail) or _is_daemon(who):
+    who = parseaddr(mails.header(mail, "From"))[1]
+    answers = tokens_in("\n".join([ours, mails.header(mail, "In-Reply-To"), mails.header(mail, "References")]))
+    if key is None or answers or "@" not in who or sender == "" or mails.is_report(mail) or _is_daemon(who):
         return None
     return key, MonitorMail(
         sender=who,
-        subject=_decoded(_header(mail, "Subject")),
+        subject=mails.decoded(mails.header(mail, "Subject")),
         text=_text(mail),
-        event_id=f"mail:{_first_id(_header(mail, 'Message-ID')) or hashlib.sha256(content).hexdigest()}",
+        event_id=f"mail:{mails.first_id(mails.header(mail, 'Message-ID')) or hashlib.sha256(content).hexdigest()}",
         vouched=trusted is not None and _is_vouched(mail, who, trusted),
         raw=start[:_MOST_KEPT],
     )
@@ -204,9 +171,9 @@ def own_words(text: str) -> str:
     at = 0
     while at < len(lines):
         line = lines[at]
-        if line in ("--", "—") or _ORIGINAL.match(line):
+        if line in ("--", "—") or mails.ORIGINAL.match(line):
             return ""
-        length = _length_of_wrote(lines[at : at + _LINES_OF_WROTE])
+        length = mails.length_of_wrote(lines[at : at + mails.LINES_OF_WROTE])
         if length:
             at += length
             if not _quotes_next(lines[at:]):  # the original follows as it was: nothing there is theirs
@@ -218,14 +185,6 @@ def own_words(text: str) -> str:
     return ""
 
 
-def _length_of_wrote(lines: Sequence[str]) -> int:
-    """How many of these lines are "On Tuesday Tocsin wrote:", which programs break where they like; 0 for none."""
-    for length in range(1, len(lines) + 1):
-        if _WROTE.fullmatch(" ".join(lines[:length])):
-            return length
-    return 0
-
-
 def _quotes_next(lines: Sequence[str]) -> bool:
     return next((line for line in lines if line), "").startswith(">")
 
@@ -234,28 +193,11 @@ def _quotes_next(lines: Sequence[str]) -> bool:
 
 
 def _is_by_a_machine(mail: Mail, sender: str | None) -> bool:
-    submitted = _header(mail, "Auto-Submitted").split(";")[0].strip().lower()
-    return (
-        submitted not in ("", "no")
-        or _header(mail, "Precedence").strip().lower() in _BULK
-        or any(_header(mail, name) for name in _SELF_MADE)
-        or sender == ""
-        or _local(parseaddr(_header(mail, "From"))[1]) in _UNREAD
-        or _header(mail, "Return-Path").strip() == "<>"
-        or _AWAY.match(_decoded(_header(mail, "Subject"))) is not None
-    )
+    return sender == "" or mails.is_by_a_machine(mail, parseaddr(mails.header(mail, "From"))[1])
 
 
 def _is_daemon(address: str) -> bool:
-    return _local(address) in _DAEMONS
-
-
-def _local(address: str) -> str:
-    return address.partition("@")[0].lower()
-
-
-def _is_report(mail: Mail) -> bool:
-    return mail.get_content_type() == "multipart/report"
+    return mails.local_part(address) in mails.DAEMONS
 
 
 def _failure(mail: Mail, ours: Sequence[str]) -> str | None:
@@ -263,11 +205,11 @@ def _failure(mail: Mail, ours: Sequence[str]) -> str | None:
     for part in mail.walk():
         if part.get_content_type() == "message/delivery-status":
             groups = [each for each in part.get_payload() if isinstance(each, Mail)] if part.is_multipart() else []
-            actions = [(_header(each, "Action").strip().lower(), each) for each in groups if each.get("Action")]
+            actions = [(mails.header(each, "Action").strip().lower(), each) for each in groups if each.get("Action")]
             failed = next((each for action, each in actions if action == "failed"), None)
             if failed is not None:
-                status = status_of(_header(failed, "Diagnostic-Code").partition(";")[2])
-                return status or status_of(_header(failed, "Status")) or _CAME_BACK
+                status = status_of(mails.header(failed, "Diagnostic-Code").partition(";")[2])
+                return status or status_of(mails.header(failed, "Status")) or _CAME_BACK
             if actions:
                 return None
     # A report that cannot be read. Only bounces go to the return path, and a warning about a delay says that it is one.
@@ -275,7 +217,7 @@ def _failure(mail: Mail, ours: Sequence[str]) -> str | None:
         return None
     if not any(is_return_path(each) for each in ours):
         return None
-    words = f"{_decoded(_header(mail, 'Subject'))}\n{_text(mail)}"
+    words = f"{mails.decoded(mails.header(mail, 'Subject'))}\n{_text(mail)}"
     if _LATE.search(words) and not _FINAL.search(words):
         return None
     final = _FINAL.search(words)
@@ -285,25 +227,8 @@ def _failure(mail: Mail, ours: Sequence[str]) -> str | None:
 # --- the parts of a mail ---
 
 
-def _header(mail: Mail, name: str) -> str:
-    """A header as it stands, on one line; empty when it is not there."""
-    return " ".join(str(mail.get(name, ""))[:_MOST_HEADER].split())
-
-
 def _all(mail: Mail, name: str) -> list[str]:
-    return [str(value)[:_MOST_HEADER] for value in mail.get_all(name, [])[:_MOST_VALUES]]
-
-
-def _decoded(header: str) -> str:
-    try:
-        return " ".join(str(make_header(decode_header(header))).split())
-    except (HeaderParseError, LookupError, ValueError):  # a broken encoded word, an unknown character set
-        return header
-
-
-def _first_id(header: str) -> str | None:
-    found = _MESSAGE_ID.search(header)
-    return None if found is None else found[0]
+    return [str(value)[: mails.MOST_HEADER] for value in mail.get_all(name, [])[:_MOST_VALUES]]
 
 
 def _plain_address(address: str) -> str:
@@ -312,32 +237,8 @@ def _plain_address(address: str) -> str:
 
 
 def _text(mail: Mail) -> str:
-    """The first readable words: plain text where there is any, else the text of the HTML."""
-    parts = [part for part in islice(mail.walk(), _MOST_PARTS) if not part.is_multipart() and not part.get_filename()]
-    for kind in ("text/plain", "text/html"):
-        for part in parts:
-            if part.get_content_type() != kind:
-                continue
-            words = _words(part)
-            if kind == "text/html":
-                words = text_of_html(words)
-            if words.strip():
-                return words
-    return ""
-
-
-def _words(part: Mail) -> str:
-    payload = part.get_payload(decode=True)
-    raw = payload if isinstance(payload, bytes) else b""
-    try:
-        charset = part.get_content_charset() or "utf-8"
-        # Four bytes a character at most, and a page of HTML says much about its looks before it says anything.
-        raw = raw[: 4 * _MOST_TEXT]
-        if codecs.lookup(charset).name in _NO_CHARSETS:
-            return raw.decode("latin-1")
-        return raw.decode(charset, errors="replace")
-    except (LookupError, ValueError):  # a character set that nobody knows, or that is made to break us
-        return raw.decode("latin-1")
+    # Four bytes a character at most, and a page of HTML says much about its looks before it says anything.
+    return mails.words_of(mail, text_of_html, 4 * _MOST_TEXT)
 
 
 _BODY = re.compile(r"(?i)<body\b")

@@ -5,8 +5,9 @@ from email.message import EmailMessage
 
 import pytest
 
-from listening.mails import MOST_READ, ours_of, own_words, read_mail
+from listening.mails import ours_of, own_words, read_mail
 from signals.listening import Brand, Imap
+from signals.mails import MOST_READ
 from signals.mention import Mention
 from tests.support.counterparties import ROOT
 
