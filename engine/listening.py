@@ -79,7 +79,7 @@ class Listening:
         self._tone = tone
         self._environment = os.environ if environment is None else environment
         self._folder = folder
-        self._reader: Reader | None = None
+        self._making: asyncio.Task[Reader] | None = None
         self._outdated = True
         self._sources: dict[str, Source] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -98,6 +98,8 @@ class Listening:
         self._task = asyncio.create_task(self._run(), name="listening")
 
     async def stop(self) -> None:
+        if self._making is not None:
+            self._making.cancel()
         running = [task for task in (self._task, *self._tasks.values()) if task is not None]
         for task in running:
             task.cancel()
@@ -111,16 +113,25 @@ class Listening:
 
     def follow_plan(self) -> None:
         """Another plan is in force: other words, other sources. What is being read is read again from its cursor."""
-        plan, thresholds = self.plan, self._book.thresholds
-        topics = {} if thresholds is None else thresholds.topics
-        self._reader = None if plan is None else Reader(plan, topics, self._tone)
+        self._making = None
         self._outdated = True
+
+    async def _reader(self) -> Reader | None:
+        """Who reads by the plan in force. Made once a plan, in a thread: word lists and models take their time."""
+        plan, thresholds = self.plan, self._book.thresholds
+        if plan is None:
+            return None
+        if self._making is None:
+            topics = {} if thresholds is None else thresholds.topics
+            self._making = asyncio.create_task(asyncio.to_thread(Reader, plan, topics, self._tone), name="reader")
+        return await asyncio.shield(self._making)
 
     async def _build_sources(self) -> None:
         """The sources of the plan in force. In a thread: the networks' clients take up to 1.6 s to import."""
         plan = self.plan
         sources: list[Source] = []
         if plan is not None:
+            await self._reader()
             sources = await asyncio.to_thread(build_sources, plan, self._environment, self._clock.now, self._folder)
         self._take(sources)
 
@@ -186,7 +197,7 @@ class Listening:
         return tagged, kept
 
     async def _read(self, mentions: Sequence[Mention]) -> list[Tagged]:
-        reader = self._reader
+        reader = await self._reader()
         if reader is None:
             return []
         found: list[Tagged] = []

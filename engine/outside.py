@@ -21,7 +21,7 @@ def page_operators(
 ) -> list[OutboxRow]:
     """One message to every operator on every channel they have. The same subject a second time adds nothing.
 
-    Needs no incident and no fold: it works when a log cannot be read.
+    Gives the messages that are new. Needs no incident and no fold: it works when a log cannot be read.
     """
     occasion = Occasion(now)
     operators = {person.id: person for each in plan.operators for person in directory.resolve(each, occasion).contacts}
@@ -33,8 +33,9 @@ def page_operators(
                 ChannelKind(channel.kind), f"Tocsin: {sentence}", message_id=message_id, language=contact.speaks
             )
             rows.append(_row(TROUBLE, message_id, contact, channel, text, now, drill=False))
-    outbox.insert(tx, rows)
-    return rows
+    news = [row for row in rows if outbox.get(tx, row.message_id) is None]
+    outbox.insert(tx, news)
+    return news
 
 
 def trial_row(epoch: int, contact: Contact, channel: ContactChannel, now: datetime) -> OutboxRow:

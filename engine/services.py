@@ -639,12 +639,19 @@ class Engine:
     # --- trouble ---
 
     async def page_operators(self, subject: str, sentence: str) -> None:
-        """Tell the operators that Tocsin itself is in trouble, once a subject."""
+        """Tell the operators that Tocsin itself is in trouble, once a subject; a second call says it to nobody."""
         now = self.clock.now()
-        log.critical("operators paged subject=%s sentence=%s", subject, sentence)
-        await self.database.write(
-            lambda tx: page_operators(tx, self.epoch, self.book.plan, self.directory, subject, sentence, now)
-        )
+
+        def work(tx: Tx) -> bool:
+            return bool(page_operators(tx, self.epoch, self.book.plan, self.directory, subject, sentence, now))
+
+        news = True
+        try:
+            news = await self.database.write(work)
+        finally:
+            # Said here too where it could not be written down: the log may be the only place left.
+            if news:
+                log.critical("operators paged subject=%s sentence=%s", subject, sentence)
         self.pager.nudge()
 
     async def set_aside(self, incident_id: str, because: str) -> None:

@@ -5,6 +5,7 @@ Simulated time: the clock jumps; sources are real files that people add lines to
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -21,6 +22,7 @@ from engine.links import Links
 from engine.listening import ALLOWED_AHEAD, Listening, Step
 from incidents.errors import CursorMoved, Overloaded
 from listening.build import build_sources
+from listening.reading import Reader
 from listening.session import listen
 from listening.source import Batch, Source, SourceFailed
 from runbooks.plan import Plan
@@ -409,6 +411,23 @@ async def test_operators_are_told_once_of_a_source_that_stays_in_trouble(town: T
 
     assert len(town.told) == 1
     assert "forum cannot be read: it does not answer" in town.told[0]
+
+
+async def test_the_word_lists_of_a_plan_are_read_off_the_loop_and_once(town: Town, monkeypatch: pytest.MonkeyPatch):
+    threads: list[str] = []
+
+    def made(*args: Any) -> Reader:
+        threads.append(threading.current_thread().name)
+        return Reader(*args)
+
+    monkeypatch.setattr("engine.listening.Reader", made)
+    town.listening.follow_plan()
+    said = [mention("1"), mention("2")]
+    heard = await asyncio.gather(*(town.listening.hear("forum", [each], by="test") for each in said))
+
+    assert heard == [1, 1]
+    assert len(threads) == 1
+    assert threads[0] != threading.main_thread().name
 
 
 async def test_one_source_that_breaks_holds_up_no_other(town: Town):

@@ -236,3 +236,26 @@ async def test_while_a_worker_lives_the_runbook_waits_for_its_run_and_pages_do_n
     assert shown["pages"]
     assert {step["state"] for step in shown["steps"]} == {"waiting"}
     assert [each["incident"] for each in await engine.wheel.work(10)] == ["INC-1"]
+
+
+async def test_the_operators_and_the_log_hear_of_one_trouble_once(engine: Engine, caplog: pytest.LogCaptureFixture):
+    for _ in range(3):
+        await engine.page_operators("disk", "the disk is full.")
+    await engine.page_operators("mail", "answers by mail do not arrive.")
+
+    said = [each.getMessage() for each in caplog.records if each.levelname == "CRITICAL"]
+    assert [each.partition("subject=")[2].split()[0] for each in said] == ["disk", "mail"]
+
+
+async def test_trouble_that_cannot_be_written_down_still_stands_in_the_log(
+    engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    async def full(*_args: object, **_more: object) -> None:
+        raise Overloaded("The disk is full.", retry_after=5)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine.database, "write", full)
+        with pytest.raises(Overloaded):
+            await engine.page_operators("disk", "the disk is full.")
+
+    assert "the disk is full." in caplog.text
