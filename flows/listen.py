@@ -23,8 +23,8 @@ from flows.timeline import WITHIN, plain
 from flows.visible import Shown, Visible, done
 from incidents.errors import EngineUnreachable, Overloaded, TocsinError
 
-EVERY = 900.0
-"""Seconds between the beginnings of two runs."""
+SCHEDULE = "*/15 * * * *"
+"""When a run begins, in cron's words."""
 MINUTES = 16.0
 """That a run sits: a minute longer than a quarter, so that the next one relieves it and nobody is missed between."""
 LOOK_EVERY = 30.0

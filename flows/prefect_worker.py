@@ -1,6 +1,8 @@
 """Our worker as Prefect knows it: type and work pool `tocsin`, its deployments, runs in this process.
 
-`respond/respond` has a run an incident, created by `flows.dispatch`; `listen/listen` one a quarter of an hour."""
+`respond/respond` has a run an incident, created by `flows.dispatch`; `listen/listen` has a schedule, and a
+run when a worker starts.
+"""
 
 import asyncio
 import logging
@@ -14,17 +16,20 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectAlreadyExists, PrefectException
+from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from engine.client import WorkItem
+from engine.clock import SystemClock
 from flows.crew import Crew, StartFailed
-from flows.listen import EVERY, listen
+from flows.listen import SCHEDULE, listen
 from flows.respond import respond
 from flows.run_card import end_card, run_name, run_tags
 
@@ -101,32 +106,15 @@ class Post:
                 self._said_at = None
                 attempt = 0
                 self._worker = TocsinWorker(self._crew, self._name, listening)
-                schedule = asyncio.create_task(self._schedule_listening(listening))
-                try:
-                    await self._worker.start(printer=logger.info)
-                finally:
-                    schedule.cancel()
+                if not self._crew.listens:
+                    await listen_now(listening)
+                await self._worker.start(printer=logger.info)
             except Exception as error:  # noqa: BLE001  # whatever Prefect's worker dies of, there must be a next one
                 self._say(error)
             finally:
                 self._worker = None
             await asyncio.sleep(RETRY[min(attempt, len(RETRY) - 1)])
             attempt += 1
-
-    async def _schedule_listening(self, listening: UUID) -> None:
-        """A run at once, unless one is carried, and then every quarter of an hour: each relieves the one before.
-
-        With a cron schedule at the deployment, Prefect 3.8.8's server on SQLite showed states of other runs' tasks
-        minutes late or not at all (tests/flows/test_respond_on_prefect.py), so the worker keeps the schedule.
-        """
-        if self._crew.listens:
-            await asyncio.sleep(EVERY)
-        while True:
-            try:
-                await listen_now(listening)
-            except (httpx.HTTPError, PrefectException, RuntimeError) as error:
-                logger.warning("no run of listen now, the engine listens: %r", error)
-            await asyncio.sleep(EVERY)
 
     @property
     def available(self) -> bool:
@@ -182,10 +170,11 @@ async def ensure_deployment() -> UUID:
 
 
 async def ensure_listening() -> UUID:
-    """The id of deployment `listen/listen` on work pool `tocsin`. Create the pool first."""
+    """The id of deployment `listen/listen` on work pool `tocsin`, with its schedule. Create the pool first."""
     deployment = await listen.ato_deployment(
         name=LISTENING,
         work_pool_name=POOL,
+        cron=SCHEDULE,
         entrypoint_type=EntrypointType.MODULE_PATH,
         description="One run sits at all sources of listening.yaml for a quarter of an hour; the next one relieves it.",
         tags=["listening"],
@@ -194,9 +183,21 @@ async def ensure_listening() -> UUID:
 
 
 async def listen_now(deployment: UUID) -> None:
-    """A run of it, to be taken at once."""
+    """A run for the time until the next one is scheduled; those that nobody took in time are called off."""
     async with get_client() as prefect:
+        await _call_off_missed(prefect, deployment)
         await prefect.create_flow_run_from_deployment(deployment, tags=["listening"])
+
+
+async def _call_off_missed(prefect: PrefectClient, deployment: UUID) -> None:
+    """Runs that waited while no worker was there would all begin at once, each to be relieved by the next."""
+    missed = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": SystemClock().now()}),
+    )
+    for flow_run in await prefect.read_flow_runs(flow_run_filter=missed, limit=200):
+        await prefect.set_flow_run_state(flow_run.id, Cancelled(message="no worker was there at its time"), force=True)
 
 
 async def end_abandoned(deployments: list[UUID], me: str) -> None:

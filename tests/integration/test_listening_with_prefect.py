@@ -4,7 +4,7 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,19 @@ def runs(server: PrefectServer) -> list[str]:
     return [each["state"]["type"] for each in ask_prefect(server, "/flow_runs/filter", wanted) if each["start_time"]]
 
 
+def deployment(server: PrefectServer) -> Any:
+    (found,) = ask_prefect(server, "/deployments/filter", {"deployments": {"name": {"any_": ["listen"]}}})
+    return found
+
+
+def nobody_takes_a_run(server: PrefectServer) -> str:
+    """A run of the schedule whose time comes while no worker is there; gives its id."""
+    at = (datetime.now(UTC) - timedelta(minutes=15)).isoformat()
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": at}}
+    path = f"/deployments/{deployment(server)['id']}/create_flow_run"
+    return str(ask_prefect(server, path, {"state": state, "tags": ["listening"]})["id"])
+
+
 @pytest.mark.prefect
 @pytest.mark.counterparty("prefect")
 @pytest.mark.slow
@@ -105,6 +118,7 @@ async def test_what_is_written_while_the_worker_is_killed_is_heard_once(
         await read_by(engine, "engine")
         await writing
         await has_heard(engine, 60)
+        missed = nobody_takes_a_run(prefect_server)
         worker.start()
         await read_by(engine, "flow")
         await write(engine, range(60, 80))
@@ -123,5 +137,8 @@ async def test_what_is_written_while_the_worker_is_killed_is_heard_once(
         assert {each["name"] for each in tasks} == {"rehearsal"}
         board = ask_prefect(prefect_server, "/artifacts/filter", {"artifacts": {"key": {"any_": ["listening"]}}})
         assert "| rehearsal | replay |" in board[0]["data"]
+        assert [each["schedule"]["cron"] for each in deployment(prefect_server)["schedules"]] == ["*/15 * * * *"]
+        read = ask_prefect(prefect_server, "/flow_runs/filter", {"flow_runs": {"id": {"any_": [missed]}}})
+        assert read[0]["state"]["message"] == "no worker was there at its time"
     finally:
         worker.kill()
