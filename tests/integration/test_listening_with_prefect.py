@@ -91,6 +91,12 @@ def deployment(server: PrefectServer) -> Any:
     return found
 
 
+async def is_scheduled(server: PrefectServer) -> bool:
+    """Whether Prefect has made runs of the schedule for the time to come."""
+    wanted = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    return bool(await asyncio.to_thread(ask_prefect, server, "/flow_runs/filter", wanted))
+
+
 def nobody_takes_a_run(server: PrefectServer) -> str:
     """A run of the schedule whose time comes while no worker is there; gives its id."""
     at = (datetime.now(UTC) - timedelta(minutes=15)).isoformat()
@@ -138,6 +144,7 @@ async def test_what_is_written_while_the_worker_is_killed_is_heard_once(
         board = ask_prefect(prefect_server, "/artifacts/filter", {"artifacts": {"key": {"any_": ["listening"]}}})
         assert "| rehearsal | replay |" in board[0]["data"]
         assert [each["schedule"]["cron"] for each in deployment(prefect_server)["schedules"]] == ["*/15 * * * *"]
+        await engine.eventually(lambda: is_scheduled(prefect_server), "the next run stands in Prefect's schedule", 90)
         read = ask_prefect(prefect_server, "/flow_runs/filter", {"flow_runs": {"id": {"any_": [missed]}}})
         assert read[0]["state"]["message"] == "no worker was there at its time"
     finally:
