@@ -41,7 +41,7 @@ def incident_screen(
     whole: bool = False,
     program: str = "tocsin",
 ) -> list[str]:
-    """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline."""
+    """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline and of the pages."""
     view = printable(view)
     lines = [*_header(view, names, now), *_roles(view, names), *_questions(view, names, now, width)]
     lines += [
@@ -49,7 +49,7 @@ def incident_screen(
         *_customers(view),
         *_social(view),
         *_left_out(view, names, width),
-        *_calls(escalation_plan(view, now, names)),
+        *_calls(escalation_plan(view, now, names, whole=whole)),
     ]
     lines += [*_steps(view, names, now, width), *_decisions(view, names, now, width), *_compensation(view)]
     lines += _missing(view, width, program)

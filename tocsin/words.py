@@ -26,6 +26,8 @@ CHANNEL_WORDS = {
 }
 """Channels whose name is not their kind."""
 SHOWN_PAGES = 12
+SHOWN_MOVES = 8
+"""Of what comes next when nobody acts; somebody reads this with a telephone at their ear."""
 ENDED = ("closed", "stood-down", "merged")
 
 
@@ -104,11 +106,13 @@ def impact_state(row: Mapping[str, Any], names: Mapping[str, str], now: datetime
     return f"{row['says']}{rated}, {person(row['by'], names)} at {clock(row['at'], now)}{weighed}"
 
 
-def escalation_plan(view: Mapping[str, Any], now: datetime, names: Mapping[str, str]) -> list[PageLine]:
-    """Past pages and, in the same list, what comes next when nobody acts."""
+def escalation_plan(
+    view: Mapping[str, Any], now: datetime, names: Mapping[str, str], *, whole: bool = False
+) -> list[PageLine]:
+    """Past pages and, in the same list, what comes next when nobody acts. `whole`: however many there are."""
     since = str(view["declared_at"])
     lines = []
-    earlier = max(0, len(view["pages"]) - SHOWN_PAGES)
+    earlier = 0 if whole else max(0, len(view["pages"]) - SHOWN_PAGES)
     if earlier:
         lines.append(PageLine("", "", f"{earlier} earlier pages", "see the timeline", future=False))
     for page in view["pages"][earlier:]:
@@ -126,10 +130,15 @@ def escalation_plan(view: Mapping[str, Any], now: datetime, names: Mapping[str, 
             )
         )
     if view["status"] in ("declared", "acknowledged", "resolved"):
+        moves = list(view.get("next_moves") or ())
+        shown = moves if whole else moves[:SHOWN_MOVES]
         lines.extend(
             PageLine(clock(move["at"], now), offset(move["at"], since), move["title"], until(move["at"], now), True)
-            for move in view.get("next_moves") or ()
+            for move in shown
         )
+        if len(moves) > len(shown):
+            last = moves[-1]["at"]
+            lines.append(PageLine("", "", f"and {len(moves) - len(shown)} more", f"the last {until(last, now)}", True))
     return lines
 
 

@@ -73,6 +73,17 @@ def test_a_page_says_which_one_it_stands_in_for(state, said):
     ]
 
 
+def test_of_what_comes_next_eight_lines_are_shown_and_how_many_follow():
+    moves = [{"at": f"2026-03-02T14:{minute}:00+00:00", "title": f"page {minute}"} for minute in range(30, 42)]
+    waiting = view(pages=[], next_moves=moves)
+
+    *shown, rest = words.escalation_plan(waiting, NOW, NAMES)
+
+    assert [line.sentence for line in shown] == [f"page {minute}" for minute in range(30, 38)]
+    assert (rest.sentence, rest.future) == ("and 4 more", True)
+    assert len(words.escalation_plan(waiting, NOW, NAMES, whole=True)) == 12
+
+
 def test_a_role_is_said_by_its_title_or_as_it_is_written():
     roles = {"role:care": "ana", "area:shop": "bob"}
 

@@ -51,7 +51,7 @@ def _status(desk: Desk, *, ended_too: bool) -> Sequence[str]:
 
 @click.command()
 @the_incident
-@click.option("--all", "whole", is_flag=True, help="The whole timeline.")
+@click.option("--all", "whole", is_flag=True, help="The whole timeline, and everybody who is called.")
 @at_the_engine
 def show(desk: Desk, incident: str, whole: bool) -> None:
     """Everything about one incident: who has it, who is called, steps, decisions, what is missing, the timeline."""
