@@ -41,7 +41,7 @@ def incident_screen(
     whole: bool = False,
     program: str = "tocsin",
 ) -> list[str]:
-    """Everything about one incident, in lines of `width`; times are UTC. `whole`: all of the timeline and of the pages."""
+    """Everything about one incident, in lines of `width`; times are UTC. `whole`: every page and the whole timeline."""
     view = printable(view)
     lines = [*_header(view, names, now), *_roles(view, names), *_questions(view, names, now, width)]
     lines += [
