@@ -8,6 +8,7 @@ import itertools
 import random
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
@@ -294,6 +295,7 @@ def test_without_names_the_proof_says_the_same(seed):
         assert (one.worst, one.worst_at, one.missed_at) == (other.worst, other.worst_at, other.missed_at)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 def test_what_is_proven_for_a_moment_is_what_next_moves_do_then(seed):

@@ -279,7 +279,7 @@ class Recorder:
         self.replies: dict[str, Callable[[Request], Reply]] = {}
         self.url = f"http://127.0.0.1:{port}"
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def at(self, prefix: str) -> list[Request]:

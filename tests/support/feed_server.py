@@ -33,7 +33,7 @@ class FeedServer:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/oncall.ics"
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def gives(self, *events: str) -> None:

@@ -186,7 +186,7 @@ class Mentions(BaseHTTPRequestHandler):
 def port(monkeypatch):
     monkeypatch.setenv("TOCSIN_API_TOKEN", "t")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mentions)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server.server_port
     server.shutdown()
