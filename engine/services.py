@@ -348,9 +348,12 @@ class Engine:
         A long body is taken in parts, so that its first pages leave while the rest is heard and nobody else waits.
         """
         now = self.clock.now()
-        parts = [signals[start : start + HEARD_AT_ONCE] for start in range(0, len(signals), HEARD_AT_ONCE)]
-        heard = await asyncio.gather(*(self._hear(integration, part, now) for part in parts))
-        everything = [each for part in heard for each in part]
+        if len(signals) <= HEARD_AT_ONCE:
+            everything = await self._hear(integration, signals, now)
+        else:
+            parts = [signals[start : start + HEARD_AT_ONCE] for start in range(0, len(signals), HEARD_AT_ONCE)]
+            heard = await asyncio.gather(*(self._hear(integration, part, now) for part in parts))
+            everything = [each for part in heard for each in part]
         await self.answer_for(integration.name, everything)
         return everything
 

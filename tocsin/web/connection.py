@@ -46,7 +46,12 @@ class Connection(HttpToolsProtocol):
 
     waiting_since: float | None = None
     _head: int = 0
+    _body_comes: bool = False
+    """Whether a head is read and the end of its body is not."""
+    _until: float | None = None
+    """By when what is waited for must have come, in the loop's time; None while nothing is."""
     _clock: asyncio.TimerHandle | None = None
+    """Rings at `_until` or before. It is not set anew for every request: that would cost more than reading one."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -58,6 +63,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -74,13 +82,19 @@ class Connection(HttpToolsProtocol):
         if not self._is_too_large():
             super().on_header(name, value)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._body_comes and self._until is None and not self.transport.is_closing():
+            self._wait(BODY_WITHIN)
+
     def on_headers_complete(self) -> None:
         self._stop_waiting()
         if not self._is_too_large():
             super().on_headers_complete()
-            self._clock = self.loop.call_later(BODY_WITHIN, self._give_up)
+            self._body_comes = True
 
     def on_message_complete(self) -> None:
+        self._body_comes = False
         super().on_message_complete()
         if self.cycle.response_complete:  # it was answered before its end, and the next request is waited for
             self._wait_for_a_head()
@@ -100,15 +114,31 @@ class Connection(HttpToolsProtocol):
         return True
 
     def _wait_for_a_head(self) -> None:
-        self._stop_waiting()
+        self._wait(HEAD_WITHIN)
         self.waiting_since = self.loop.time()
-        self._clock = self.loop.call_later(HEAD_WITHIN, self.transport.close)
 
-    def _stop_waiting(self) -> None:
+    def _wait(self, seconds: float) -> None:
         self.waiting_since = None
-        if self._clock is not None:
+        self._until = self.loop.time() + seconds
+        if self._clock is not None and self._clock.when() > self._until:
             self._clock.cancel()
             self._clock = None
+        if self._clock is None:
+            self._clock = self.loop.call_at(self._until, self._ring)
+
+    def _stop_waiting(self) -> None:
+        self.waiting_since = self._until = None
+
+    def _ring(self) -> None:
+        self._clock = None
+        if self._until is None or self.transport.is_closing():
+            return
+        if self.loop.time() < self._until:
+            self._clock = self.loop.call_at(self._until, self._ring)
+        elif self._body_comes:
+            self._give_up()
+        else:
+            self.transport.close()
 
     def _give_up(self) -> None:
         """The handler hears that its sender has gone; the sender, that it has to come again."""

@@ -1,6 +1,7 @@
 """Alertmanager's webhook, version 4, and what Prometheus sends to an Alertmanager (`POST /api/v2/alerts`)."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -8,12 +9,14 @@ from pydantic import Field, StringConstraints, TypeAdapter
 
 from signals.integration import Integration
 from signals.signal import Signal
-from tocsin.web.senders.reading import KB, Body, Loose, Request, links_of, moment_of, read_json, title_of
+from tocsin.web.senders.reading import KB, Body, Request, links_of, moment_of, read_json, title_of
 
 LIMIT = 8 * KB * KB
 RESOLVE_TIMEOUT = timedelta(minutes=5)
 """How long an alert fires that does not say until when: Alertmanager's own default."""
 _START, _PRIME, _MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
+_LEAVES_OUT = re.compile(rb'"truncatedAlerts"\s*:\s*[1-9]')
+"""Seen in a body before it is read a second time; nearly every body says 0."""
 _RUNBOOKS = ("runbook_url", "runbook", "dashboard_url")
 
 
@@ -31,12 +34,12 @@ class AlertmanagerAlert(Body):
 class AlertmanagerBody(Body):
     version: Literal["4"]
     groupKey: str = ""  # noqa: N815 - Alertmanager's own name
-    truncatedAlerts: Loose = ""  # noqa: N815 - Alertmanager's own name
+    truncatedAlerts: Any = ""  # noqa: N815 - Alertmanager's own name
     """How many alerts of the group the sender has left out (its `max_alerts`)."""
     receiver: str = ""
     status: Literal["firing", "resolved"]
     alerts: list[AlertmanagerAlert]
-    externalURL: Loose = ""  # noqa: N815 - Alertmanager's own name
+    externalURL: Any = ""  # noqa: N815 - Alertmanager's own name
 
 
 class PostedAlert(Body):
@@ -63,10 +66,10 @@ def read(request: Request, integration: Integration, now: datetime) -> list[Sign
 
 def trouble(body: bytes) -> str | None:
     """What the operators have to know of a webhook: alerts that its sender has left out never come."""
-    if b'"truncatedAlerts":0' in body or b'"truncatedAlerts"' not in body:
+    if _LEAVES_OUT.search(body) is None:
         return None
     left_out = read_json(_WEBHOOK, body).truncatedAlerts
-    if left_out in ("", "0"):
+    if not isinstance(left_out, int) or left_out <= 0:
         return None
     return f"Alertmanager leaves {left_out} alerts of a group out: raise max_alerts of its webhook."
 

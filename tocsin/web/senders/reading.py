@@ -6,6 +6,7 @@ A page must not be lost over a decoration: only what makes a signal is demanded,
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -181,14 +182,23 @@ def links_of(pairs: Iterable[tuple[Any, Any]]) -> tuple[str, ...]:
     """`text: address` for the first web addresses among (text, address); anything else is left out."""
     found: list[str] = []
     for text, address in pairs:
-        href = one_line(_loose(address))
-        if not href.lower().startswith(("https://", "http://")) or len(href) > _LONGEST_LINK or " " in href:
-            continue
-        words = one_line(_loose(text))[:100]
-        found.append(f"{words}: {href}" if words and words != href else href)
-        if len(found) == _MOST_LINKS:
-            break
+        href = _loose(address) if address else ""
+        link = _link(_loose(text)[:_LONGEST_LINK], href) if 0 < len(href) <= _LONGEST_LINK else ""
+        if link:
+            found.append(link)
+            if len(found) == _MOST_LINKS:
+                break
     return tuple(dict.fromkeys(found))
+
+
+@lru_cache(1024)
+def _link(text: str, address: str) -> str:
+    """Empty for what is no web address. Remembered: a rule's alerts bring the same ones again and again."""
+    href = one_line(address)
+    if not href.lower().startswith(("https://", "http://")) or " " in href:
+        return ""
+    words = one_line(text)[:100]
+    return f"{words}: {href}" if words and words != href else href
 
 
 def moment_of(text: str) -> dt.datetime | None:
