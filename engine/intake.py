@@ -21,7 +21,7 @@ from incidents import commands as c
 from incidents.errors import CommandRefused, UnknownIncident
 from incidents.severity import Severity
 from incidents.state import Incident, Status
-from signals.assess import Assessment, assess
+from signals.assess import Assessment, assess, route_of, severity_of
 from signals.integration import Integration
 from signals.noise import Flapping, Hold, Place, is_flapping, takes, with_change
 from signals.signal import Signal
@@ -134,16 +134,19 @@ class Intake:
         known = keys.standing(tx, named)
         if any(key not in known for key in named):
             return None
+        situations = self._book.plan.situations
         found: list[tuple[str, str, float | None]] = []
         for signal, key in zip(signals, named, strict=True):
             open_key, version, quarantined = known[key]
-            assessment = assess(signal, integration, self._usual)
-            if assessment is None or not open_key.firing or quarantined is not None:
+            route = route_of(signal, integration)
+            if route is None or not open_key.firing or quarantined is not None:
                 return None
-            if open_key.flapping_since is not None or assessment.severity.is_worse_than(Severity(open_key.severity)):
+            severity = severity_of(signal, integration, route, self._usual)
+            worse = severity != open_key.severity and severity.is_worse_than(Severity(open_key.severity))
+            if worse or open_key.flapping_since is not None:
                 return None
             incident = self._door.load(tx, open_key.incident_id, version)
-            if not _is_seen_to(incident) or incident.drill != self._is_drill(assessment):
+            if not _is_seen_to(incident) or incident.drill != situations[route.situation].drill:
                 return None
             found.append((key, open_key.incident_id, _end_of(signal, now)))
         return found

@@ -18,34 +18,37 @@ class Assessment:
     because: tuple[str, ...]
 
 
-def assess(signal: Signal, integration: Integration, usual: Callable[[str], Severity]) -> Assessment | None:
-    """The situation and severity of a signal, or None when no route of its integration matches.
+def route_of(signal: Signal, integration: Integration) -> Route | None:
+    """The first route whose labels the signal all has; None when no route of its integration matches."""
+    has = signal.labels.items()
+    return next((each for each in integration.routes if each.match.items() <= has), None)
 
-    The first matching route decides the situation. Its own severity counts as it stands; else the sender's word, as the
-    integration translates it; else what is usual for the situation.
-    """
-    route = next((each for each in integration.routes if _matches(each, signal)), None)
+
+def severity_of(signal: Signal, integration: Integration, route: Route, usual: Callable[[str], Severity]) -> Severity:
+    """The route's own severity counts as it stands; else the sender's word, as the integration translates it; else what
+    is usual for the situation."""
+    if route.severity is not None:
+        return route.severity
+    if signal.severity_word in integration.severity_words:
+        return integration.severity_words[signal.severity_word]
+    return usual(route.situation)
+
+
+def assess(signal: Signal, integration: Integration, usual: Callable[[str], Severity]) -> Assessment | None:
+    """The situation and severity of a signal, and why; None when no route of its integration matches."""
+    route = route_of(signal, integration)
     if route is None:
         return None
-    severity, why = _severity(signal, integration, route, usual)
+    severity = severity_of(signal, integration, route, usual)
     matched = ", ".join(f"{label}={value}" for label, value in sorted(route.match.items())) or "every signal"
     links = (f"{LINKS} {', '.join(signal.links)}",) if signal.links else ()
-    because = (f"{integration.name} reports: {signal.summary}", f"{why} (route: {matched})", *links)
-    return Assessment(route.situation, severity, because)
+    why = f"{_why(signal, integration, route, severity)} (route: {matched})"
+    return Assessment(route.situation, severity, (f"{integration.name} reports: {signal.summary}", why, *links))
 
 
-def _matches(route: Route, signal: Signal) -> bool:
-    return all(signal.labels.get(label) == value for label, value in route.match.items())
-
-
-def _severity(
-    signal: Signal, integration: Integration, route: Route, usual: Callable[[str], Severity]
-) -> tuple[Severity, str]:
+def _why(signal: Signal, integration: Integration, route: Route, severity: Severity) -> str:
     if route.severity is not None:
-        return route.severity, f"the plan rates it {route.severity}"
-    word = signal.severity_word
-    if word is not None and word in integration.severity_words:
-        severity = integration.severity_words[word]
-        return severity, f"the sender calls it {word}, which the plan reads as {severity}"
-    severity = usual(route.situation)
-    return severity, f"{severity} is usual for {route.situation}"
+        return f"the plan rates it {severity}"
+    if signal.severity_word in integration.severity_words:
+        return f"the sender calls it {signal.severity_word}, which the plan reads as {severity}"
+    return f"{severity} is usual for {route.situation}"

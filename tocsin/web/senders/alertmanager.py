@@ -17,7 +17,8 @@ RESOLVE_TIMEOUT = timedelta(minutes=5)
 _START, _PRIME, _MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
 _LEAVES_OUT = re.compile(rb'"truncatedAlerts"\s*:\s*[1-9]')
 """Seen in a body before it is read a second time; nearly every body says 0."""
-_RUNBOOKS = ("runbook_url", "runbook", "dashboard_url")
+_RUNBOOKS = {"runbook_url": "runbook", "runbook": "runbook", "dashboard_url": "dashboard"}
+"""Annotations that hold an address, and what the link is called."""
 
 
 class AlertmanagerAlert(Body):
@@ -123,7 +124,9 @@ def _summary(annotations: dict[str, str], labels: dict[str, str]) -> str:
 
 
 def _links(annotations: dict[str, str], generator: str) -> list[tuple[Any, Any]]:
-    return [*((name.removesuffix("_url"), annotations.get(name)) for name in _RUNBOOKS), ("source", generator)]
+    found: list[tuple[Any, Any]] = [(_RUNBOOKS[name], annotations[name]) for name in _RUNBOOKS if name in annotations]
+    found.append(("source", generator))
+    return found
 
 
 def fingerprint(labels: dict[str, str]) -> str:
