@@ -189,7 +189,11 @@ class Waiting:
         number = len(self.since)
         if thread in self.since or number >= self.most:
             return False
+        late = number > 0 and minute < next(reversed(self.since.values()))
         self.since[thread] = minute
+        if late:  # its network was away: it takes its place among those who wrote before it was heard
+            self.since = dict(sorted(self.since.items(), key=lambda each: each[1]))
+            return number >= self.least
         return number in self.numbers
 
     def answered(self, thread: int) -> bool:

@@ -320,10 +320,10 @@ class _Brand:
                 self.bits |= bit
 
     def _let_wait(self, heard: Observation) -> None:
+        # A customer waits since they wrote, also where their network was away until now.
+        since = min(self.minute, int(heard.written // 60)) if heard.written else self.minute
         opened = [
-            waiting.open(heard.thread, self.minute)
-            for subject, waiting in self.waiting.items()
-            if concerns(subject, heard)
+            waiting.open(heard.thread, since) for subject, waiting in self.waiting.items() if concerns(subject, heard)
         ]
         if any(opened):
             self._turn_timed()
@@ -497,9 +497,7 @@ class _Brand:
         for place in started:
             self.last[place] = self.minute
         if episode is None or fresh:
-            worst = min((self.rules[each].rule for each in started), key=lambda each: each.severity.rank)
-            situation = worst.situation or thresholds.situation
-            episode = self.episode = _Episode(self.minute, severity, situation, self.minute, set())
+            episode = self.episode = _Episode(self.minute, severity, self._situation(started), self.minute, set())
         rises = fresh or severity.is_worse_than(episode.severity)
         news = names - episode.rules
         episode.rules |= names
@@ -541,12 +539,19 @@ class _Brand:
             self.name,
             self.episode_id(episode),
             self.minute * 60.0,
-            Assessment(episode.situation, episode.severity, tuple(because)),
+            Assessment(self._situation(started), episode.severity, tuple(because)),
             tuple(each.rule.name for each in holding),
             tuple(self.rules[each].rule.name for each in started),
             tuple(picture for each in holding if (picture := self._picture_of(each)) is not None),
             any(each.rule.ignores_quiet_hours for each in holding),
         )
+
+    def _situation(self, started: list[int]) -> str:
+        """Of the worst rule that holds, of equals one that has just started: what an incident would be declared as now,
+        also where the one that the episode began with is over. One that is joined keeps its own."""
+        holding = [place for place in range(len(self.rules)) if self.on >> place & 1]
+        worst = min(holding, key=lambda place: (self.rules[place].rule.severity.rank, place not in started))
+        return self.rules[worst].rule.situation or self.program.thresholds.situation
 
     def _calm_down(self, episode: _Episode, found: list[Finding]) -> None:
         quiet = _minutes(self.program.thresholds.calm)

@@ -90,14 +90,22 @@ def read_matcher(text: str) -> Matcher:
 
 
 def read_matchers(texts: Sequence[str]) -> tuple[Matcher, ...]:
-    """The matchers of one silence. Raises ValueError: for a bad one, for none, for too many, and when all are negated,
-    because a silence says what it covers."""
+    """The matchers of one silence. Raises ValueError: for a bad one, for none, for too many, and when a signal without
+    any label would meet them all, because a silence says what it covers."""
     if len(texts) > MOST_MATCHERS:
         raise ValueError(f"a silence has {MOST_MATCHERS} matchers at most")
     found = tuple(read_matcher(each) for each in texts)
-    if not any(not each.negated for each in found):
-        raise ValueError("say what is silenced: at least one matcher such as service=checkout")
+    if covers_all(found):
+        raise ValueError(
+            "say what is silenced: at least one matcher such as service=checkout, which a signal without a service "
+            "does not meet"
+        )
     return found
+
+
+def covers_all(matchers: Iterable[Matcher]) -> bool:
+    """Whether a signal without any label would be covered, and with it whatever nobody had in mind."""
+    return match_all(matchers, {})
 
 
 def matchers_of(match: Mapping[str, str]) -> tuple[Matcher, ...]:

@@ -38,6 +38,8 @@ class Observation:
     old: bool = False
     """Written so long before it counts (a source was away) that it says nothing of how many write now: it is not among
     the counts of a brand's three streams. What one mention may say, a topic, a waiting customer, it says as ever."""
+    written: float = 0.0
+    """When it was written, where that is before it counts; 0 where it is not."""
     who: str = ""
     """How a sentence calls the author."""
     link: str = ""
@@ -72,6 +74,7 @@ def observation(tagged: Tagged, counted_at: datetime | float) -> Observation:
     mention = tagged.mention
     author = f"{mention.source}\x00{mention.author}" if mention.author else ""
     at = counted_at.timestamp() if isinstance(counted_at, datetime) else counted_at
+    written = mention.at.timestamp()
     return Observation(
         brand=tagged.brand,
         at=at,
@@ -85,7 +88,8 @@ def observation(tagged: Tagged, counted_at: datetime | float) -> Observation:
         verified=bool(mention.verified),
         thread=number_of(f"{mention.source}\x00{mention.thread or mention.id}"),
         by_us=tagged.by_us or mention.by_us,
-        old=at - mention.at.timestamp() > OLD_AFTER,
+        old=at - written > OLD_AFTER,
+        written=written if written < at else 0.0,
         who=mention.author_name or mention.author or "somebody",
         link=mention.link,
     )

@@ -155,6 +155,15 @@ def test_three_people_in_danger_declare_one_incident():
     assert room.memory.state("INC-1").situation == "PRODUCT_SAFETY"
 
 
+def test_danger_after_a_viral_complaint_was_stood_down_is_declared_as_danger():
+    room = Room()
+    lived(room, in_time([mention(100, 0, tone="negative", reach=200_000)]), 120)
+    assert room.memory.state("INC-1").situation == "VIRAL_COMPLAINT"
+    room.memory.apply(c.StandDown("a joke", "person:ana"), datetime.fromtimestamp(NOON + 130, UTC))
+    lived(room, in_time(danger(200, 300)), 500)
+    assert room.memory.state("INC-2").situation == "PRODUCT_SAFETY"
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32))
 def test_what_arrives_in_any_order_within_the_lateness_is_assessed_the_same(seed):

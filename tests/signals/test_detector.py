@@ -106,6 +106,7 @@ def happenings(draw: st.DrawFn) -> list[Heard]:
         match what:
             case "mention":
                 negative = draw(st.booleans())
+                away = draw(st.sampled_from([0, 0, 0, 0, 61, 100_000]))
                 found.append(
                     Observation(
                         brand,
@@ -119,6 +120,7 @@ def happenings(draw: st.DrawFn) -> list[Heard]:
                         reach=draw(st.sampled_from([0, 90, 600])),
                         verified=draw(st.booleans()),
                         thread=draw(st.sampled_from(THREADS)),
+                        written=at - away if away else 0.0,
                         who="somebody",
                     )
                 )

@@ -85,8 +85,10 @@ def test_a_label_that_is_missing_counts_as_empty():
 
 
 def test_a_silence_says_what_it_covers():
-    with pytest.raises(ValueError, match="say what is silenced"):
-        read_matchers(["severity!=critical"])
+    for everything in (["severity!=critical"], ["service=~*"], ["service="], ["service=~*", "team!=shop"]):
+        with pytest.raises(ValueError, match="say what is silenced"):
+            read_matchers(everything)
+    assert len(read_matchers(["service=~*", "team=shop"])) == 2
     with pytest.raises(ValueError, match="20 matchers"):
         read_matchers(["a=b"] * 21)
 

@@ -125,7 +125,7 @@ def test_three_people_in_danger_are_enough_at_any_hour(story):
     assert story.raised().assessment.situation == "PRODUCT_SAFETY"
     assert story.raised().ignores_quiet_hours
     assert story.because() == (
-        "Danger to people: 3 mentions about allergy, injury, poisoning, recall in the last hour (at least 3); "
+        "Danger to people: 3 mentions about allergy, injury, poisoning or recall in the last hour (at least 3); "
         "from 3 people (at least 3)."
     )
 
@@ -171,6 +171,33 @@ def test_customers_are_left_waiting(story):
     assert story.because() == (
         "Customers left waiting: 26 complaints unanswered for longer than 2 hours (more than 25)."
     )
+
+
+def test_customers_who_are_heard_late_have_waited_since_they_wrote(story):
+    for each in range(26):
+        story.says(BURST, complaint=True, old=True, written=(BURST - 300 + each) * 60.0)
+    story.passes(BURST + 1)
+    assert story.because() == (
+        "Customers left waiting: 26 complaints unanswered for longer than 2 hours (more than 25)."
+    )
+
+
+def test_who_is_heard_late_takes_their_place_before_those_who_wrote_since(story):
+    for each in range(25):
+        story.says(BURST + 8 * each, complaint=True)
+    last = BURST + 8 * 24
+    story.says(last + 1, complaint=True, old=True, written=(BURST - 300) * 60.0)
+    story.passes(last + 119)
+    assert story.found == []
+    story.passes(last + 121)
+    assert story.raised().at == (last + 120) * 60
+
+
+def test_a_danger_that_joins_a_viral_complaint_says_its_own_situation(story):
+    story.says(BURST, negative=True, reach=200_000)
+    for each, topic in enumerate(("poisoning", "injury", "recall")):
+        story.says(BURST + 30 + each, topics=frozenset({topic}))
+    assert [each.assessment.situation for each in story.found] == ["VIRAL_COMPLAINT", "PRODUCT_SAFETY"]
 
 
 def test_customers_who_are_answered_in_time_do_not_wait(story):

@@ -144,7 +144,8 @@ class Recount:
             brand.counted[kind].append(Counted(self.minute, count, heard.author != 0, heard.reach))
         for subject in Subject:
             if is_a(subject, heard):
-                brand.waiting[subject].setdefault(heard.thread, self.minute)
+                written = int(heard.written // 60) if heard.written else self.minute
+                brand.waiting[subject].setdefault(heard.thread, min(self.minute, written))
 
     def kinds(self) -> set[Kind]:
         found: set[Kind] = {(subject, frozenset()) for subject in Subject}
@@ -315,12 +316,12 @@ class Recount:
             lately |= {rule.family for rule in holding}
             if len(lately) > 1:
                 severity = severity.one_up
+        # As if it were declared now: the worst that holds, of equals what has just started.
+        worst = min(holding, key=lambda each: (each.severity.rank, each.name not in started))
+        situation = worst.situation or self.thresholds.situation
         episode = brand.episode
         if episode is None or (not went_on and self.minute - episode.last > minutes(self.thresholds.join)):
-            first = min((r for r in holding if r.name in started), key=lambda each: each.severity.rank)
-            brand.episode = episode = EpisodeAgain(
-                severity, first.situation or self.thresholds.situation, self.minute, set(started)
-            )
+            brand.episode = episode = EpisodeAgain(severity, situation, self.minute, set(started))
             kind = "raises"
         elif severity.is_worse_than(episode.severity):
             episode.severity, kind = severity, "raises"
@@ -334,7 +335,7 @@ class Recount:
         if kind:
             names = tuple(rule.name for rule in holding)
             ordered = tuple(each for each in names if each in started)
-            self.found.append(Found(kind, name, self.minute, episode.severity, episode.situation, names, ordered))
+            self.found.append(Found(kind, name, self.minute, episode.severity, situation, names, ordered))
 
     def calm(self, name: str) -> None:
         brand = self.brands[name]
