@@ -1,16 +1,21 @@
 """What people are told when they answer: always the truth about who has it. Pure."""
 
-from contacts.directory import Contact, Directory
+from contacts.directory import Directory
 from engine.briefing import name_of
 from engine.compose import reader_of
 from incidents import commands as c
 from incidents.events import EscalationKind
 from incidents.state import Incident
 from notifications.wording import (
+    Reader,
     already_taken,
     escalated,
+    is_in_hand,
+    is_yours,
     joined_support,
     passed,
+    passed_before,
+    passed_uncalled,
     question_answered,
     took_charge,
     took_role,
@@ -34,7 +39,7 @@ def sentence_for(before: Incident, after: Incident, command: c.Command, director
         case c.Acknowledge():
             return _acknowledged(before, after, command, directory)
         case c.Pass():
-            return _passed(before, after, command, directory.contact(command.contact))
+            return _passed(before, after, command, directory)
         case c.AnswerQuestion():
             reader = reader_of(directory.contact(command.contact))
             approved = before.compensation is None and after.compensation is not None
@@ -112,13 +117,28 @@ def _title(incident: Incident, contact: str, directory: Directory) -> str | None
     return None if role is None else directory.title_of(role)
 
 
-def _passed(before: Incident, after: Incident, command: c.Pass, contact: Contact | None) -> str:
-    reader = reader_of(contact)
+def _passed(before: Incident, after: Incident, command: c.Pass, directory: Directory) -> str:
+    reader = reader_of(directory.contact(command.contact))
     if after.version == before.version:
-        current = after.escalations.get(str(after.round))
-        if current is not None and current.answered_by is not None and current.answered_at is not None:
-            return already_taken(after.id, current.answered_by, current.answered_at, reader)
+        return _not_passed(after, command, directory, reader)
+    newly = {key for key, each in after.escalations.items() if command.contact in each.passed}
+    newly -= {key for key, each in before.escalations.items() if command.contact in each.passed}
+    if not any(page.contact == command.contact and page.escalation in newly for page in before.pages.values()):
+        return passed_uncalled(after.id, reader)
     return escalated(after.id, reader) if command.escalates else passed(after.id, reader)
+
+
+def _not_passed(incident: Incident, command: c.Pass, directory: Directory, reader: Reader) -> str:
+    """Why nothing came of it."""
+    if incident.commander is None:
+        return passed_before(incident.id, reader)
+    if incident.commander == command.contact:
+        return is_yours(incident.id, reader)
+    taker = name_of(incident.commander, directory)
+    current = incident.escalations.get(str(incident.round))
+    if current is not None and current.answered_by == incident.commander and current.answered_at is not None:
+        return already_taken(incident.id, taker, current.answered_at, reader)
+    return is_in_hand(incident.id, taker, reader)
 
 
 def _to_close(incident: Incident) -> list[str]:

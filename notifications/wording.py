@@ -589,6 +589,42 @@ def passed(incident: str, reader: Reader) -> str:
     )
 
 
+def is_yours(incident: str, reader: Reader) -> str:
+    """To who leads it and passes it on: that is a handover."""
+    return _choose(
+        reader.language,
+        f"You are in charge of {incident}. To hand it over: tocsin handover {incident} <who>.",
+        f"Usted está al mando de {incident}. Para entregarlo: tocsin handover {incident} <quién>.",
+    )
+
+
+def is_in_hand(incident: str, commander: str, reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        f"{commander} is in charge of {incident}. You need do nothing.",
+        f"{commander} está al mando de {incident}. No tiene que hacer nada.",
+    )
+
+
+def passed_before(incident: str, reader: Reader) -> str:
+    return _choose(
+        reader.language,
+        f"You had passed on {incident} already; nothing changes. To call somebody now: tocsin page {incident} <who>.",
+        f"Usted ya había pasado {incident}; nada cambia. Para llamar a alguien ya: tocsin page {incident} <quién>.",
+    )
+
+
+def passed_uncalled(incident: str, reader: Reader) -> str:
+    """To who passes or escalates before they were called: whoever is called now is waited for all the same."""
+    return _choose(
+        reader.language,
+        f"You will not be called for {incident}; who is called now is waited for. To call somebody now: "
+        f"tocsin page {incident} <who>.",
+        f"No se le llamará por {incident}; se espera a quien se llama ahora. Para llamar a alguien ya: "
+        f"tocsin page {incident} <quién>.",
+    )
+
+
 def bundle_spoken(incidents: Sequence[tuple[str, Severity, str]], reader: Reader, *, drill: bool = False) -> str:
     """The same on the telephone: the keys answer for all of them."""
     named = ". ".join(
