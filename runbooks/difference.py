@@ -1,6 +1,7 @@
 """`tocsin prove --against OLD`: what a change of the plan does to how soon people are reached. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from contacts.addresses import ChannelKind
@@ -9,13 +10,15 @@ from incidents.severity import Severity
 from runbooks.heat import heat_of, late_hours, week_of
 from runbooks.plan import Plan
 from runbooks.presence import Presence, Strip, seconds
-from runbooks.proof import Proof, Result, broken_in_words, scenarios
+from runbooks.proof import Proof, broken_in_words, scenarios
 from runbooks.telling import minutes
 from runbooks.trial import reaches
 from runbooks.week import ALWAYS, Week, in_words
 
 _WORDS = ("a person", "a second person", "a third person")
 _NOTHING: frozenset[str] = frozenset()
+Worst = tuple[int | None, ...]
+"""Seconds to the first, second and third person; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,17 @@ def _codes(proof: Proof) -> set[str]:
 
 def _times(old: Proof, new: Proof) -> Iterator[Change]:
     """Scenarios that change in the same way are told in one sentence."""
-    before = _by_case(old)
+    before, after = _by_case(old), _by_case(new)
     changed: dict[tuple[Severity, tuple[tuple[int | None, int | None], ...]], list[tuple[str, str | None]]] = {}
-    for (severity, code, area, broken), result in _by_case(new).items():
-        earlier = before.get((severity, code, area, broken))
-        if earlier is None:
+    for (severity, code, broken), now_in in after.items():
+        was_in = before.get((severity, code, broken))
+        if was_in is None:
             continue
-        both = tuple(zip(earlier.worst, result.worst, strict=True))
-        if any(was != now for was, now in both):
-            name = code + (f" in {area}" if area else "")
-            changed.setdefault((severity, both), []).append((name, broken))
+        for area in _areas(was_in, now_in):
+            both = tuple(zip(_worst_in(area, was_in), _worst_in(area, now_in), strict=True))
+            if any(was != now for was, now in both):
+                name = code + (f" in {area}" if area else "")
+                changed.setdefault((severity, both), []).append((name, broken))
     for (severity, both), cases in changed.items():
         parts = [
             f"worst time to {whom} {_from_to(was, now)}"
@@ -81,12 +85,38 @@ def _times(old: Proof, new: Proof) -> Iterator[Change]:
         yield Change(f"{severity} {_cases(cases)}: {'; '.join(parts)}.", worse)
 
 
-def _by_case(proof: Proof) -> dict[tuple[Severity, str, str | None, str | None], Result]:
-    return {
-        (each.scenario.severity, code, each.scenario.area, each.scenario.broken): each
-        for each in proof.results
-        for code in each.scenario.alike
-    }
+def _by_case(proof: Proof) -> dict[tuple[Severity, str, str | None], dict[str | None, Worst]]:
+    """The worst times by area, for every severity, situation and what is broken."""
+    found: dict[tuple[Severity, str, str | None], dict[str | None, Worst]] = {}
+    for each in proof.results:
+        for code in each.scenario.alike:
+            by_area = found.setdefault((each.scenario.severity, code, each.scenario.broken), {})
+            by_area[each.scenario.area] = each.worst
+    return found
+
+
+def _areas(was_in: Collection[str | None], now_in: Collection[str | None]) -> list[str | None]:
+    """The areas in which an incident of the new plan can be, and those of the old one that it need not have any more.
+
+    A situation that had an area, and a ladder that asks for none now, are compared in that area.
+    """
+    before = was_in if None in now_in else ()
+    every = dict.fromkeys((*now_in, *before))
+    return [each for each in every if each is not None or None in was_in or len(now_in) > 1]
+
+
+def _worst_in(area: str | None, by_area: dict[str | None, Worst]) -> Worst:
+    """The worst times in an area, also of a plan that was not asked about it.
+
+    A ladder without `area:*` calls the same people in every area: then what is true without an area is true in each.
+    Where that is not known either, the worst of all its areas stands for it.
+    """
+    known = by_area.get(area) or by_area.get(None)
+    return known or tuple(max(times, key=_length) for times in zip(*by_area.values(), strict=True))
+
+
+def _length(time: int | None) -> float:
+    return math.inf if time is None else time
 
 
 def _cases(cases: Sequence[tuple[str, str | None]]) -> str:

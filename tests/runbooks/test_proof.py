@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from contacts.addresses import ChannelKind, SmsChannel
-from contacts.directory import Absence, Directory, Occasion, QuietHours, Role
+from contacts.directory import Absence, Area, Directory, Occasion, QuietHours, Role
 from contacts.schedules import Layer, Schedule, Window
 from incidents.severity import Severity
 from runbooks.difference import Side, differences
@@ -261,6 +261,61 @@ def test_hours_that_are_late_now_and_were_not_are_told():
     new = crisis_plan(rung("schedule:night", wait="5m"), rung("bob", wait="20m"), last=("cleo",))
     found = [each.sentence for each in differences(side(old, people), side(new, people)) if each.worse]
     assert "SEV1 misses its target on weekends." in found
+
+
+def with_area(*responsible):
+    areas = tuple(Area(id=f"area-of-{each}", title="Area", responsible=each) for each in responsible)
+    return everybody(areas=areas)
+
+
+def worse_times(old, new):
+    return [each.sentence for each in differences(old, new) if each.worse and "worst time" in each.sentence]
+
+
+@pytest.mark.parametrize("own", [None, "area-of-ana"])
+def test_a_ladder_that_stops_asking_for_the_area_and_reaches_a_second_person_later_is_worse(own):
+    people = with_area("ana")
+    old = crisis_plan(rung("area:*"), rung("bob"), last=("cleo",), area=own)
+    new = crisis_plan(rung("ana", wait="20m"), rung("bob"), last=("cleo",), area=own)
+    assert (
+        "SEV1 SHOP_DOWN in area-of-ana: worst time to a second person 5 → 20 min; "
+        "worst time to a third person 10 → 25 min."
+    ) in worse_times(side(old, people), side(new, people))
+
+
+@pytest.mark.parametrize("own", [None, "area-of-ana"])
+def test_a_ladder_that_begins_to_ask_for_the_area_and_reaches_a_second_person_later_is_worse(own):
+    people = with_area("ana")
+    old = crisis_plan(rung("ana"), rung("bob"), last=("cleo",), area=own)
+    new = crisis_plan(rung("area:*", wait="20m"), rung("bob"), last=("cleo",), area=own)
+    assert (
+        "SEV1 SHOP_DOWN in area-of-ana: worst time to a second person 5 → 20 min; "
+        "worst time to a third person 10 → 25 min."
+    ) in worse_times(side(old, people), side(new, people))
+
+
+def test_a_situation_of_another_area_is_compared_with_the_one_that_it_had():
+    people = with_area("ana", "bob")
+    rungs = (rung("area:*", wait="5m"), rung("bob", wait="5m"))
+    old = crisis_plan(*rungs, last=("cleo",), area="area-of-ana")
+    new = crisis_plan(*rungs, last=("cleo",), area="area-of-bob")
+    [first, *_] = worse_times(side(old, people), side(new, people))
+    assert first == "SEV1 SHOP_DOWN in area-of-bob: worst time to a third person 10 min → never."
+
+
+def test_a_situation_that_loses_the_area_for_which_its_ladder_asks_is_worse():
+    people = with_area("ana")
+    rungs = (rung("area:*"), rung("bob"))
+    old, new = (crisis_plan(*rungs, last=("cleo",), area=area) for area in ("area-of-ana", None))
+    [first, *_] = worse_times(side(old, people), side(new, people))
+    assert first == "SEV1 SHOP_DOWN: worst time to a third person 10 min → never."
+
+
+def test_a_ladder_that_names_the_one_person_of_the_area_instead_is_not_worse():
+    people = with_area("ana")
+    old = crisis_plan(rung("area:*"), rung("bob"), last=("cleo",), area="area-of-ana")
+    new = crisis_plan(rung("ana"), rung("bob"), last=("cleo",), area="area-of-ana")
+    assert worse_times(side(old, people), side(new, people)) == []
 
 
 # --- who stands there ---
