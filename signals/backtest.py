@@ -18,10 +18,16 @@ from signals.observation import Heard, Observation
 from signals.rules import Rule, Thresholds
 from signals.thresholds import family_of
 
+MINUTE = 60.0
 HOUR = 3600.0
 WEEK = 7 * 24 * HOUR
 TOO_MANY = 2.0
 """Pages per brand and week above which a plan is called out (shared/design/detection.md)."""
+
+
+def minute_of(at: float) -> float:
+    """When the minute began in which this is: findings carry that time, so nothing later is compared with them."""
+    return at // MINUTE * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Label:
         return self.start if self.known_at is None else self.known_at
 
     def holds(self, brand: str, at: float) -> bool:
-        return self.brand in ("", brand) and self.start <= at <= self.end
+        return self.brand in ("", brand) and minute_of(self.start) <= at <= self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +234,16 @@ class Backtest:
     def report(self, labels: Sequence[Label], *, complete: bool = True, since: float | None = None) -> Report:
         """What came of it. `complete`: a page outside every label is false; else nobody has said what it was."""
         span = self.span(since)
-        found = report([each for each in self.findings if each.at >= span.start], labels, span, self.thresholds.rules,
+        first = minute_of(span.start)
+        found = report([each for each in self.findings if each.at >= first], labels, span, self.thresholds.rules,
                        complete=complete)  # fmt: skip
         return Report(found.span, found.pages, found.caught, found.missed, found.rules, self._words(span))
 
     def _words(self, span: Span) -> tuple[tuple[str, float, tuple[float, ...]], ...]:
         rates: dict[str, list[float]] = defaultdict(list)
+        first = minute_of(span.start)
         for word, _, _, found in self._trials:
-            rates[word].append(span.rate(sum(each.kind == "raises" and each.at >= span.start for each in found)))
+            rates[word].append(span.rate(sum(each.kind == "raises" and each.at >= first for each in found)))
         return tuple((word, self.thresholds.words[word], tuple(each)) for word, each in rates.items())
 
 
@@ -254,7 +262,8 @@ def report(
         if first is None:
             missed.append(label)
         else:
-            caught.append(Caught(label, first.at - label.began, first.started))
+            delay = first.at - label.began
+            caught.append(Caught(label, max(delay, 0.0) if label.known_at is None else delay, first.started))
     reports = _by_rule(found, pages, caught, rules)
     return Report(span, tuple(pages), tuple(caught), tuple(missed), reports)
 

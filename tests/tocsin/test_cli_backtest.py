@@ -181,6 +181,19 @@ def test_a_mention_that_stands_twice_counts_once(backtest, plan, tmp_path):
     assert json.loads(done.stdout)["pages"] == []
 
 
+def test_a_page_in_the_first_minute_counts_and_catches_what_began_in_it(backtest, tmp_path):
+    voice = {"name": "Big voice", "when": "a mention by somebody with more than 500000 followers", "severity": "SEV2"}
+    plan = plan_with(tmp_path / "voice", voice)
+    (tmp_path / "h.csv").write_text("at,text,reach\n2026-01-01T10:00:44Z,Northwind,900000\n")
+    labels = tmp_path / "l.csv"
+    labels.write_text("brand,start,end,name\nnorthwind,2026-01-01T10:00:44Z,2026-01-01T12:00:00Z,the voice\n")
+    done = backtest("--plan", plan, "--history", tmp_path / "h.csv", "--labels", labels, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [(each["at"], each["verdict"]) for each in found["pages"]] == [("2026-01-01T10:00:00Z", "caught")]
+    assert [(each["name"], each["delay"]) for each in found["caught"]] == [("the voice", 0)]
+
+
 def test_a_history_of_nothing_is_refused(backtest, plan, tmp_path):
     (tmp_path / "h.csv").write_text("at,text\n")
     done = backtest("--plan", plan, "--history", tmp_path / "h.csv")
