@@ -43,10 +43,15 @@ def rows_after(tx: Tx, place: Place, until: float, limit: int) -> tuple[list[dic
 def labels(tx: Tx, since: float, now: datetime) -> list[Label]:
     """What people made of the incidents since then, the oldest first: real, or stood down. No drills, no merged ones.
 
+    An incident that a monitor declared and no rule joined is none: nothing that is listened to could have told of it.
     A label begins EARLIER before its incident was declared: rules may know first. One whose log cannot be read is left
     out.
     """
-    found = [_label(incident, _brand(tx, incident.id), now) for incident in _incidents(tx, since)]
+    found = []
+    for incident in _incidents(tx, since):
+        brands = {each.brand for each in store.assessments_of(tx, incident.id)}
+        if brands or not incident.declared_by.startswith("monitor:"):
+            found.append(_label(incident, brands.pop() if len(brands) == 1 else "", now))
     return sorted(found, key=lambda each: each.start)
 
 
@@ -62,13 +67,8 @@ def _incidents(tx: Tx, since: float) -> Iterator[Incident]:
             yield incident
 
 
-def _brand(tx: Tx, incident_id: str) -> str:
-    """Of an incident that rules declared or joined; empty for one that nobody has put to a brand."""
-    brands = {each.brand for each in store.assessments_of(tx, incident_id)}
-    return brands.pop() if len(brands) == 1 else ""
-
-
 def _label(incident: Incident, brand: str, now: datetime) -> Label:
+    """`brand`: of the rules that declared or joined it; empty when nobody has put it to one brand."""
     declared = incident.declared_at.timestamp()
     end = incident.resolved_at or incident.ended_at or now
     return Label(

@@ -164,6 +164,14 @@ async def test_incidents_are_labels_those_stood_down_are_false_and_drills_are_no
     assert {each.verdict for each in report.pages} == {"caught", "false"}
 
 
+async def test_what_only_a_monitor_declared_is_no_label_and_what_a_person_declared_is_one(engine, clock, tmp_path):
+    declared = partial(engine.declare, situation="SHOP_DOWN", severity=None, drill=False)
+    await declared(title="Disk of db1 is full", by="monitor:metrics")
+    await declared(title="Somebody called", by="person:ana")
+    history = stored(engine, AppClient(engine), clock)
+    assert [(each.brand, each.name.partition(" ")[2]) for each in history.labels] == [("", "Somebody called")]
+
+
 async def _open_incidents(engine: Engine) -> list[Any]:
     return await engine.database.read(lambda tx: log.incident_rows(tx, only_open=False, limit=10))
 
