@@ -2,6 +2,7 @@
 (`{{ item.host }} is {{ item.state }}`) or by plain words. Pure; signals/expressions.py evaluates them.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ LONGEST_TEXT = 8_000
 DEEPEST = 60
 """Levels of a body."""
 _LONGEST_LABEL = 1024
+_WILDCARD = re.compile(r"\[\s*\*\s*\]|\.\*")
 
 
 def _evaluable(text: str) -> str:
@@ -74,11 +76,11 @@ def signals_of(mapping: Mapping, body: Any, raw: bytes) -> list[Signal]:
     """The signals of a body (JSON values), in order; `raw` is the body as it came.
 
     Raises SignalRefused with a problem a field when a summary or a key is not there: nothing of the body is used then.
-    What else is missing is left out.
+    What else is missing is left out. An empty list where the entries belong is no signal and no mistake.
     """
     whole, budget = bounded(body), Budget(MOST_STEPS)
     entries = [whole] if mapping.each is None else list(path(mapping.each)(whole, budget))
-    if mapping.each is not None and not entries:
+    if mapping.each is not None and not entries and not _lists_nothing(mapping.each, whole, budget):
         raise SignalRefused([f"each: {mapping.each} finds nothing in this body"])
     if len(entries) > MOST_SIGNALS:
         raise SignalRefused([f"each: {mapping.each} finds {len(entries)} entries; at most {MOST_SIGNALS} are taken"])
@@ -92,6 +94,19 @@ def signals_of(mapping: Mapping, body: Any, raw: bytes) -> list[Signal]:
     if problems:
         raise SignalRefused(problems[:20])
     return found
+
+
+def _lists_nothing(each: str, whole: Any, budget: Budget) -> bool:
+    """Whether an empty list stands where this path looks for entries: `$.problems` of `$.problems[*]` is `[]`."""
+    for wildcard in _WILDCARD.finditer(each):
+        try:
+            find = path(each[: wildcard.start()])
+        except ValueError:
+            continue  # A star within a quoted name.
+        lists = list(find(whole, budget))
+        if lists and all(found == [] for found in lists):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

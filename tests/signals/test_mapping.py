@@ -90,11 +90,42 @@ def test_what_is_needed_and_not_there_is_named(body: object, problem: str):
     assert problem in refused.value.problems
 
 
+@pytest.mark.parametrize(
+    ("body", "each"),
+    [
+        ({"problems": []}, "$.problems[*]"),
+        ({"problems": []}, "$.problems.*"),
+        ({"problems": []}, "$['problems'][*].alert"),
+        ({"a[*]": []}, "$['a[*]'][*]"),
+        ([], "$[*]"),
+        ({"groups": []}, "$.groups[*].problems[*]"),
+        ({"groups": [{"problems": []}]}, "$.groups[*].problems[*]"),
+    ],
+)
+def test_a_list_without_entries_is_no_signal_and_no_mistake(body: object, each: str):
+    assert signals(body, each=each) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "each"),
+    [
+        ({}, "$.problems[*]"),
+        ({"problems": None}, "$.problems[*]"),
+        ({"problems": "none"}, "$.problems[*]"),
+        ({"problems": [{"id": "1"}]}, "$.problems[*].alert"),
+        ({"groups": [{"id": "1"}]}, "$.groups[*].problems[*]"),
+    ],
+)
+def test_entries_that_are_looked_for_where_no_list_is_are_a_mistake(body: object, each: str):
+    with pytest.raises(SignalRefused, match=r"^each: .* finds nothing"):
+        signals(body, each=each)
+
+
 def test_one_entry_that_does_not_fit_refuses_the_body_and_is_named_by_its_number():
     with pytest.raises(SignalRefused, match=r"^1\.summary"):
         signals([{"id": "1", "title": "T"}, {"id": "2"}], each="$[*]")
     with pytest.raises(SignalRefused, match=r"^each: .* finds nothing"):
-        signals({"alerts": []}, each="$.alerts[*]")
+        signals({"alarms": []}, each="$.alerts[*]")
     with pytest.raises(SignalRefused, match=r"^each: .* at most"):
         signals([{"id": "1", "title": "T"}] * (MOST_SIGNALS + 1), each="$[*]")
 
