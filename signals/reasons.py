@@ -1,5 +1,6 @@
 """Why a rule holds, in one sentence with its numbers. Pure."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,16 +66,22 @@ def _condition(bit: int, spec: Spec, brand: Standing) -> str:
 
 
 def _single(spec: SingleSpec, single: Single) -> str:
-    about = f" about {', '.join(sorted(spec.topics))}" if spec.topics else ""
+    about = _about(spec.topics)
     followers = f" with {single.reach} followers" if spec.followers is not None else ""
     verified = ", a verified account" if spec.verified else ""
     link = f" ({single.link})" if single.link else ""
     return f"a {_ONE[spec.subject]}{about} by {single.who}{followers}{verified}{link}"
 
 
+def _about(topics: Collection[str]) -> str:
+    """` about injury or recall`: any of these was enough, and not every one was written about."""
+    *others, last = sorted(topics) or [""]
+    return f" about {', '.join(others)} or {last}" if others else f" about {last}" * bool(last)
+
+
 def _count(spec: CountSpec, counter: Counter) -> str:
     subject, topics = spec.key
-    what = str(subject) + (f" about {', '.join(sorted(topics))}" if topics else "")
+    what = f"{subject}{_about(topics)}"
     when = f"in the last {span(spec.window)}"
     value = counter.value(spec.measure, spec.window)
     if spec.measure == "people":
