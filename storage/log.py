@@ -145,13 +145,15 @@ def incident_row(tx: Tx, incident_id: str) -> IncidentRow | None:
 
 
 def incident_rows(tx: Tx, *, only_open: bool, limit: int) -> list[IncidentRow]:
-    where = "WHERE is_open = 1 " if only_open else ""
-    rows = tx.all(f"SELECT {_COLUMNS} FROM incidents {where}ORDER BY number DESC LIMIT ?", (limit,))
+    """All, the newest first; or the open ones, worst severity first and then the newest, so that a storm of lesser ones
+    pushes none of the worst beyond the limit."""
+    which = "WHERE is_open = 1 ORDER BY severity, number DESC" if only_open else "ORDER BY number DESC"
+    rows = tx.all(f"SELECT {_COLUMNS} FROM incidents {which} LIMIT ?", (limit,))
     return [_row(row) for row in rows]
 
 
 def open_rows_for(tx: Tx, contact: str, limit: int) -> list[IncidentRow]:
-    """The newest open incidents that this contact may see: not those that they are left out of."""
+    """The worst open incidents, then the newest, that this contact may see: not those that they are left out of."""
     hidden = _left_out_of(tx, contact)
     rows = incident_rows(tx, only_open=True, limit=limit + len(hidden))
     return [row for row in rows if row.id not in hidden][:limit]

@@ -6,6 +6,7 @@ import pytest
 
 from incidents.events import NoteAdded, Unknown
 from incidents.evolve import fold
+from incidents.severity import Severity
 from storage import keys, log
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -76,6 +77,18 @@ def test_the_newest_incidents_come_first(memory):
         memory.declare(NOW + timedelta(minutes=minute))
     rows = memory.do(lambda tx: log.incident_rows(tx, only_open=True, limit=2))
     assert [row.id for row in rows] == ["INC-3", "INC-2"]
+
+
+def test_a_storm_of_lesser_incidents_pushes_none_of_the_worst_off_the_list_of_open_ones(memory):
+    memory.declare(NOW, severity=Severity.SEV2)
+    memory.declare(NOW, severity=Severity.SEV1)
+    for minute in range(1, 4):
+        memory.declare(NOW + timedelta(minutes=minute), severity=Severity.SEV3)
+
+    rows = memory.do(lambda tx: log.open_rows_for(tx, "ana", 3))
+    assert [row.id for row in rows] == ["INC-2", "INC-1", "INC-5"]
+    everything = memory.do(lambda tx: log.incident_rows(tx, only_open=False, limit=2))
+    assert [row.id for row in everything] == ["INC-5", "INC-4"]
 
 
 def test_the_read_model_is_what_the_log_says(memory):

@@ -266,6 +266,19 @@ async def test_another_site_cannot_post_in_a_sessions_name(engine, browser):
     assert (await engine.show(incident))["commander"] is None
 
 
+async def test_the_list_shows_the_worst_first_and_then_the_newest(engine, browser):
+    for title, severity in (("Small and old", "SEV3"), ("The worst", "SEV1"), ("Small and new", "SEV3")):
+        order = {"title": title, "situation": "SERVICE_OUTAGE", "severity": severity, "by": "nora"}
+        assert (await engine.ask("POST", "/api/v1/incidents", json_body=order)).status == 201
+    await browser.logs_in("sofia")
+
+    page = (await browser.get("/")).words
+    told = [each["title"] for each in (await engine.get("/api/v1/incidents"))["incidents"]]
+    places = [page.index(title) for title in ("The worst", "Small and new", "Small and old")]
+    assert places == sorted(places)
+    assert told[:1] == ["The worst"]
+
+
 async def test_somebody_logged_in_takes_it_from_the_list(engine, browser):
     incident = await declared(engine, "Found on the list")
     await browser.logs_in("sofia")
