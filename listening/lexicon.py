@@ -26,6 +26,8 @@ class Lexicon:
     weakens: frozenset[str]
     written: frozenset[str]
     """Every single word that it knows, stems left out."""
+    silent: frozenset[str]
+    """The single words that score 0: they say nothing, whatever another lexicon says of them."""
 
 
 def read_lexicon(path: Path) -> Lexicon:
@@ -45,6 +47,7 @@ def read_lexicon(path: Path) -> Lexicon:
         frozenset(groups["more"]),
         frozenset(groups["less"]),
         frozenset(single.union(*groups.values())),
+        frozenset(fold(phrase) for phrase, score in scored if score == 0 and phrase.isalpha()),
     )
 
 

@@ -92,6 +92,8 @@ class _Signs:
 class _English:
     def __init__(self, care: Lexicon) -> None:
         self._vader = Vader()
+        for word in care.silent:
+            self._vader.lexicon.pop(word, None)
         self._care = care
 
     def sum(self, text: str) -> float:

@@ -58,6 +58,56 @@ def test_english(text, word):
     assert word_of(score(text, "en")) == word
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Your kettle burst into flames in my hand", "en"),
+        ("burned my hand on your kettle", "en"),
+        ("Kettle exploded, it burned my hand", "en"),
+        ("exploded and burned my face", "en"),
+        ("The toaster caught fire", "en"),
+        ("The plug gave me an electric shock", "en"),
+        ("my son choked on a loose part", "en"),
+        ("we ended up in hospital after your soup", "en"),
+        ("El hervidor explotó y me quemó la mano", "es"),
+        ("se incendió la tostadora", "es"),
+        ("me dio una descarga eléctrica", "es"),
+        ("mi hijo se atragantó con una pieza", "es"),
+        ("mi hija casi se asfixia", "es"),
+        ("acabamos en urgencias después de cenar", "es"),
+    ],
+)
+def test_that_somebody_came_to_harm_is_negative(text, language):
+    assert word_of(score(text, language)) == "negative"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "word"),
+    [
+        ("she gave me a hand with my bags", "en", "positive"),
+        ("hand luggage is 10 kg", "en", "neutral"),
+        ("I love the burnt orange sofa", "en", "positive"),
+        ("the candle burns for forty hours", "en", "neutral"),
+        ("the kettle didn't explode", "en", "neutral"),
+        ("an explosion of flavours, delicious", "en", "positive"),
+        ("la descarga de la app ocupa 40 MB", "es", "neutral"),
+        ("¿a qué hora llamas?", "es", "neutral"),
+        ("una explosión de sabor, riquísimo", "es", "positive"),
+        ("no hubo heridos", "es", "neutral"),
+    ],
+)
+def test_words_of_harm_in_another_sense_are_no_harm(text, language, word):
+    assert word_of(score(text, language)) == word
+
+
+def test_a_single_word_that_scores_nothing_takes_away_what_vader_says_of_it(tmp_path):
+    path = tmp_path / "tone.txt"
+    path.write_text("0: hand, at hand\n2: helping hand\n", encoding="utf-8")
+
+    assert read_lexicon(path).silent == {"hand"}
+    assert score("hand", "en") == 0
+
+
 @pytest.mark.parametrize("language", ["en", "es", "de", None])
 def test_emojis_count_in_every_language(language):
     assert word_of(score("4411 😡", language)) == "negative"

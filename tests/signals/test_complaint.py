@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from listening.tone import LexiconTone, word_of
 from signals.complaint import is_complaint
 from signals.mention import Mention
 from signals.words import words
@@ -104,3 +105,19 @@ def test_what_we_wrote_and_what_is_passed_on_are_none():
 def test_sarcasm_without_a_word_of_want_is_missed(text):
     """Known and said in docs/tone.md: a lexicon takes it for praise."""
     assert not complaint(text, "positive", to_us=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Your kettle burst into flames in my hand", "en"),
+        ("Kettle exploded, it burned my hand", "en"),
+        ("El hervidor explotó y me quemó la mano", "es"),
+    ],
+)
+def test_whoever_came_to_harm_complains(text, language):
+    [score] = LexiconTone().judge([text], language)
+
+    assert complaint(text, word_of(score))
+    assert not complaint(text, word_of(score), by_us=True)
+    assert not complaint("A kettle burned down a house, says the fire brigade", "negative", title="House burned down")
