@@ -46,6 +46,8 @@ def sentence_for(before: Incident, after: Incident, command: c.Command, director
             return question_answered(after.id, command.answer, reader, approved=approved)
         case c.AnswerImpact():
             return _impact(before, after)
+        case c.ChangeSeverity() if after.round > before.round:
+            return f"{after.id} is {after.severity} now: people are called from the first rung, until somebody answers."
         case c.Resolve():
             return f"{after.id} resolved. To close: {' '.join(_to_close(after))}"
         case c.Compensate() if after.compensation is None:

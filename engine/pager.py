@@ -340,6 +340,7 @@ class Pager:
 
     def _failed(self, tx: Tx, row: OutboxRow, error: NotificationError) -> list[Change]:
         now = self._clock.now().timestamp()
+        log.warning("page failed message=%s channel=%s because=%s", row.message_id, row.channel, error)
         outbox.finish(tx, row.message_id, self._name, "failed", None, str(error), now)
         failure = _FAILURE.get(type(error), PageFailure.PROVIDER_ERROR)
         return self._all_failed(tx, row, failure, str(error), "failed")

@@ -19,10 +19,11 @@ async def status_of(engine: "Engine") -> dict[str, Any]:
     """The engine's own state as JSON values. Reads only."""
     now = engine.clock.monotonic()
     senders, today = engine.book.plan.integrations, engine.clock.now()
-    open_by_severity, rows, quarantined, beside, changes, heard = await engine.database.read(
+    open_by_severity, rows, unreached, quarantined, beside, changes, heard = await engine.database.read(
         lambda tx: (
             incident_log.counts(tx),
             outbox.counts(tx),
+            outbox.unreached(tx),
             incident_log.quarantined(tx),
             known(tx),
             latest_changes(tx, senders, today),
@@ -36,6 +37,7 @@ async def status_of(engine: "Engine") -> dict[str, Any]:
         "plan_version": engine.book.version,
         "open": open_by_severity,
         "outbox": rows,
+        "unreached": unreached,
         "in_flight": engine.pager.in_flight,
         "quarantined": quarantined,
         "changes": changes,

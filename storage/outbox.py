@@ -301,6 +301,17 @@ def counts(tx: Tx) -> dict[str, int]:
     return {str(state): int(count) for state, count in tx.all("SELECT state, COUNT(*) FROM outbox GROUP BY state")}
 
 
+def unreached(tx: Tx) -> list[str]:
+    """Open incidents that nobody has taken and whose every page has failed: nobody knows of them."""
+    rows = tx.all(
+        "SELECT o.incident_id FROM outbox AS o JOIN incidents AS i ON i.id = o.incident_id "
+        "WHERE i.is_open = 1 AND i.commander IS NULL AND o.kind = 'page' GROUP BY o.incident_id "
+        "HAVING SUM(o.state = 'failed') > 0 AND SUM(o.state NOT IN ('failed', 'pending', 'sending')) = 0 "
+        "ORDER BY MIN(i.number)"
+    )
+    return [str(row[0]) for row in rows]
+
+
 def oldest_due(tx: Tx) -> float | None:
     row = tx.one("SELECT MIN(due_at) FROM outbox WHERE state = 'pending'")
     return None if row is None or row[0] is None else float(row[0])

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from tocsin.words import (
-    STATUS_WORDS,
     PageLine,
     ago,
     answers,
@@ -23,11 +22,13 @@ from tocsin.words import (
     question_state,
     question_word,
     roles,
+    status_words,
     until,
     waiting_sentence,
 )
 
 _SEVERITY = {"SEV1": "red", "SEV2": "yellow", "SEV3": "cyan", "SEV4": None}
+_BY_HAND = "`tocsin doctor` says why; until then call them yourself (tocsin contacts print)."
 _RECENT = 12
 _SUGGESTED = 3
 
@@ -110,6 +111,10 @@ def _banner(status: Mapping[str, Any], names: Mapping[str, str], now: datetime) 
     if not able and status.get("not_ready"):
         yield f"  {status['not_ready']}"
     yield click.style(str(status["prefect"]), fg=None if status["workers"] else "yellow")
+    unreached = status.get("unreached") or ()
+    if unreached:
+        words = f"NOBODY IS REACHED for {', '.join(unreached)}: every page has failed. {_BY_HAND}"
+        yield click.style(words, fg="red", bold=True)
     if status.get("disk_full"):
         yield click.style("The disk is full: signals are refused, pages go on.", fg="red", bold=True)
     for line in _addresses(status.get("addresses") or {}, names, now):
@@ -164,13 +169,15 @@ def _addresses(standing: Mapping[str, Any], names: Mapping[str, str], now: datet
 def _strip(view: Mapping[str, Any]) -> str:
     severity = click.style(view["severity"], fg=_SEVERITY[view["severity"]], bold=True)
     drill = " (drill)" if view["drill"] else ""
-    return f"{click.style(view['id'], bold=True)}  {severity}  {STATUS_WORDS[view['status']]}{drill}  {view['title']}"
+    return f"{click.style(view['id'], bold=True)}  {severity}  {status_words(view)}{drill}  {view['title']}"
 
 
 def _header(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> Iterator[str]:
     yield _strip(view)
     nobody = view["commander"] is None and view["status"] == "declared"
     yield f"  {click.style(in_hand(view, names), fg='red' if nobody else None, bold=nobody)}"
+    if nobody and view["pages"] and all(each["state"] == "failed" for each in view["pages"]):
+        yield click.style(f"  NOBODY IS REACHED: every page has failed. {_BY_HAND}", fg="red", bold=True)
     yield f"  {view['situation']}, round {view['round']}, declared {ago(view['declared_at'], now)} " + (
         f"({clock(view['declared_at'], now)} UTC)"
     )

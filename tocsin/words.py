@@ -182,6 +182,13 @@ def _escalation(name: str) -> str:
     return f"round {name}" if name.isdigit() else name.replace("-", " ", 1)
 
 
+def status_words(view: Mapping[str, Any]) -> str:
+    """How it stands, in a word or two. After a rise people are called anew although somebody leads it."""
+    if view["status"] == "declared" and view["commander"] is not None:
+        return "people are called anew"
+    return STATUS_WORDS[view["status"]]
+
+
 def in_hand(view: Mapping[str, Any], names: Mapping[str, str], reader: str | None = None) -> str:
     """Who has it, as a sentence; `reader` is spoken to as you."""
     commander = view["commander"]

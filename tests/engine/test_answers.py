@@ -6,6 +6,7 @@ import pytest
 
 from engine.answers import sentence_for
 from incidents import commands as c
+from incidents.severity import Severity
 from tests.support.memory import Memory
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -54,3 +55,11 @@ def test_the_others_hear_who_leads_it_now_by_name(called: Memory):
     told(called, c.HandOver("cleo", "she knows it", "person:ana"), 3)
     assert told(called, c.Pass("bob", False), 4).startswith("Cleo is in charge of INC-1.")
     assert told(called, c.Pass("cleo", False), 5).startswith("You are in charge of INC-1.")
+
+
+def test_who_raises_the_severity_hears_that_people_are_called_anew(called: Memory):
+    told(called, c.Acknowledge("ana", "sms"))
+    milder = told(called, c.ChangeSeverity(Severity.SEV2, "it is small", "person:ana"), 2)
+    assert milder == "INC-1 is SEV2."
+    worse = told(called, c.ChangeSeverity(Severity.SEV1, "it is large", "person:ana"), 3)
+    assert worse == "INC-1 is SEV1 now: people are called from the first rung, until somebody answers."

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from incidents.commands import StandDown
+from incidents.commands import Acknowledge, StandDown
 from storage import outbox
 from storage.outbox import OutboxRow
 
@@ -155,3 +155,21 @@ def test_the_open_incidents_that_paged_an_address_lately_are_known(memory):
     rows = [dataclasses.replace(each, incident_id=incident) for incident, each in pages.items()]
     memory.do(lambda tx: outbox.insert(tx, [*rows, waiting]))
     assert memory.do(lambda tx: outbox.open_incidents_paged(tx, "+12025550134", 100.0)) == ["INC-1", "INC-4"]
+
+
+def test_an_incident_whose_every_page_failed_is_named_until_one_arrives_or_somebody_takes_it(memory):
+    memory.declare(NOW)
+    (page,) = memory.rows()
+
+    def unreached() -> list[str]:
+        return memory.do(outbox.unreached)
+
+    assert unreached() == [], "it may still arrive"
+    memory.claim(page.message_id, NOW)
+    memory.do(lambda tx: outbox.finish(tx, page.message_id, "network", "failed", None, "refused", NOW.timestamp()))
+    assert unreached() == ["INC-1"]
+    memory.do(lambda tx: outbox.insert(tx, [row("m9", state="sent")]))
+    assert unreached() == []
+    memory.do(lambda tx: tx.execute("DELETE FROM outbox WHERE message_id = 'm9'"))
+    memory.apply(Acknowledge("ana", "cli"), NOW)
+    assert unreached() == []

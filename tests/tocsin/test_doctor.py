@@ -6,10 +6,11 @@ from contacts.addresses import ChannelKind
 from notifications.channels import ChannelSettings
 from tests.support.counterparties import free_port
 from tests.support.mail_servers import OURS_BY_IMAP, PASSWORD, MailServers, mail_servers
+from tests.support.plans import everybody
 from tests.support.real_engine import Person, PlanFiles, rung
 from tocsin.doctor import Verdict, examine
 from tocsin.settings import load_settings
-from tocsin.web.server import deaf_lines
+from tocsin.web.server import deaf_lines, missing_lines
 
 __all__ = ["mail_servers"]
 
@@ -235,6 +236,15 @@ def test_slack_with_a_public_address_wants_one_of_its_secrets():
 def test_what_hears_or_never_could_is_not_warned_of():
     assert deaf(ChannelKind.APPRISE) == []
     assert deaf_lines({ChannelKind.SMS: True}, ChannelSettings(), None) == []
+
+
+def test_what_people_are_reached_by_and_nothing_carries_is_said_at_the_start():
+    kinds = {ChannelKind(channel.kind) for each in everybody().contacts for channel in each.channels}
+
+    assert missing_lines(everybody(), kinds) == []
+    *each, nobody = missing_lines(everybody(), set())
+    assert [line.split("no ")[1].split(" is")[0] for line in each] == sorted(kinds)
+    assert nobody.startswith("NOBODY CAN BE REACHED")
 
 
 @pytest.mark.parametrize("name", ["token", "secret", "push-key", "tocsin.db", "tocsin.db-wal"])

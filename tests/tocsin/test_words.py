@@ -84,6 +84,12 @@ def test_of_what_comes_next_eight_lines_are_shown_and_how_many_follow():
     assert len(words.escalation_plan(waiting, NOW, NAMES, whole=True)) == 12
 
 
+def test_who_leads_it_while_people_are_called_anew_is_not_called_nobody():
+    assert words.status_words(view(status="declared", commander=None)) == "nobody has it"
+    assert words.status_words(view(status="declared")) == "people are called anew"
+    assert words.status_words(view()) == "in hand"
+
+
 def test_a_role_is_said_by_its_title_or_as_it_is_written():
     roles = {"role:care": "ana", "area:shop": "bob"}
 

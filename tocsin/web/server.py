@@ -9,11 +9,12 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import uvicorn
 
 from contacts.addresses import ChannelKind
+from contacts.directory import Directory
 from engine.clock import SystemClock
 from engine.home import Home, HomeUnusable
 from engine.services import Engine, EngineConfig
@@ -152,8 +153,22 @@ def _say_loudly(engine: Engine) -> None:
     two_way = {kind: channel.two_way for kind, channel in engine.channels.items()}
     for line in deaf_lines(two_way, engine.config.channels, engine.config.public_url):
         log.warning("%s", line)
+    for line in missing_lines(engine.directory, {*engine.channels, *(kind for kind, _ in engine.other_channels)}):
+        log.warning("%s", line)
     if engine.config.heartbeat_url is None:
         log.warning("TOCSIN_HEARTBEAT_URL is not set: nobody outside will notice when Tocsin is dead")
+
+
+def missing_lines(directory: Directory, there: Collection[ChannelKind]) -> list[str]:
+    """One sentence for each kind of channel that people are reached by and that this installation does not have."""
+    people = directory.contacts
+    lines = []
+    for kind in sorted({ChannelKind(channel.kind) for each in people for channel in each.channels} - {*there}):
+        having = [each for each in people if any(channel.kind == kind for channel in each.channels)]
+        lines.append(f"{len(having)} people have {kind}, and no {kind} is set up here: such pages fail (tocsin doctor)")
+    if people and not any(ChannelKind(channel.kind) in there for each in people for channel in each.channels):
+        lines.append("NOBODY CAN BE REACHED: nothing by which anybody of the plan is reached is set up here")
+    return lines
 
 
 def deaf_lines(two_way: Mapping[ChannelKind, bool], channels: ChannelSettings, public_url: str | None) -> list[str]:
