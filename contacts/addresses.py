@@ -49,16 +49,28 @@ PROVIDERS: dict[ChannelKind, str] = {
 
 def possible_phone(number: str) -> str:
     """E.164 as written. Gate on *possible* numbers: test ranges are possible and never valid."""
+    if has_letters(number):
+        raise ValueError(f"{number!r} has letters in it; write its digits in E.164 form such as +12025550123")
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException as error:
         raise ValueError(f"{number!r} is not a phone number in E.164 form such as +12025550123") from error
-    if not phonenumbers.is_possible_number(parsed):
+    if not is_possible(parsed):
         raise ValueError(f"{number!r} cannot be a phone number: its length is wrong for its country")
     written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     if written != number:
         raise ValueError(f"write {number!r} as {written!r} (E.164: plus sign, digits, nothing else)")
     return number
+
+
+def is_possible(parsed: phonenumbers.PhoneNumber) -> bool:
+    """Whether it can be dialled from anywhere; one that is long enough only within its own town cannot."""
+    return phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
+
+
+def has_letters(number: str) -> bool:
+    """`+44 7700 CALL`: the library would take the keys on which they stand, which nobody has checked."""
+    return any(letter.isalpha() for letter in number)
 
 
 Phone = Annotated[str, AfterValidator(possible_phone)]

@@ -55,12 +55,22 @@ def test_a_drill_may_use_only_the_console_of_who_did_not_opt_in():
         ("12025550123", "not a phone number in E.164"),
         ("+1202555", "length is wrong"),
         ("+1 202 555 0123", "write"),
-        ("hello", "not a phone number"),
+        ("tel 1", "has letters in it"),
+        ("1", "not a phone number"),
+        ("+4477009001", "length is wrong"),
+        ("+12025550", "length is wrong"),
+        ("+15550123", "length is wrong"),
     ],
 )
 def test_a_number_that_cannot_be_dialled_is_refused_with_the_reason(number, words):
     with pytest.raises(ValueError, match=words):
         possible_phone(number)
+
+
+def test_a_number_with_letters_is_refused_without_guessing_at_its_digits():
+    with pytest.raises(ValueError, match="has letters in it") as refused:
+        possible_phone("+44 7700 CALL")
+    assert "2255" not in str(refused.value)
 
 
 def test_a_contact_without_any_channel_is_refused():

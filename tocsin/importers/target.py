@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from pydantic import TypeAdapter, ValidationError
 
-from contacts.addresses import ChannelKind, ConsoleChannel, ContactChannel, SmsChannel, VoiceChannel
+from contacts.addresses import (
+    ChannelKind,
+    ConsoleChannel,
+    ContactChannel,
+    SmsChannel,
+    VoiceChannel,
+    has_letters,
+    is_possible,
+)
 from contacts.directory import Absence, Beat, Contact, Team
 from contacts.schedules import Schedule
 from incidents.severity import Severity
@@ -73,11 +81,13 @@ def local_part(email: str) -> str:
 
 def e164(number: str) -> str | None:
     """`+447700900001` for a number that begins with its country code, however written; None if it cannot be one."""
+    if has_letters(number):
+        return None
     try:
         parsed = phonenumbers.parse(f"+{number.lstrip(' +')}", None)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(parsed):
+    if not is_possible(parsed):
         return None
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
