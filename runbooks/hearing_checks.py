@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import chain
 
+from incidents.durations import write_duration
 from incidents.severity import Severity
 from runbooks.findings import repeated, unknown, warning
 from runbooks.places import Finding, ModelPath, Weight
@@ -31,6 +32,8 @@ from signals.thresholds import SentenceAt, ThresholdsFile, compiled, sentences, 
 
 EVERYBODY = 8_000_000_000
 """People there are. More followers than that has nobody."""
+LATEST = timedelta(minutes=10)
+"""The longest `late`: every rule waits so long before it decides."""
 SHORTEST_STEM = 3
 """Letters before the `*` of a topic's word: fewer begin too many words."""
 LEAST_USUAL = timedelta(days=2)
@@ -78,6 +81,10 @@ def listening_findings(plan: Plan) -> Iterator[Finding]:
         if each.kind in ("chatwoot", "zendesk")
     ]
     yield from repeated(keys, "Another source has this key too; every sender needs its own.")
+    if listening.late > LATEST:
+        longest = write_duration(LATEST)
+        sentence = f"Rules decide so long after a mention was written: write {longest} at most."
+        yield Finding(("listening", "late"), sentence)
 
 
 def hearing_smells(plan: Plan) -> Iterator[Finding]:

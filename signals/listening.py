@@ -162,7 +162,7 @@ class Listening(Frozen):
     """That people write in besides English and Spanish (`pt`, `fr`). Each one more makes short texts harder to tell."""
     late: Duration = timedelta(seconds=30)
     """Mentions are counted in the order in which they were written; for one that arrives later than this, in the order
-    in which it arrived."""
+    in which it arrived. Rules decide so much later; 10 minutes at most."""
 
     def brand(self, brand_id: str) -> Brand | None:
         return next((each for each in self.brands if each.id == brand_id), None)

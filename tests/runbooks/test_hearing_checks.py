@@ -250,10 +250,15 @@ def test_a_topic_that_looks_like_a_slip_is_taken_with_a_warning():
             "sources.1.key",
             "Another source has this key too; every sender needs its own.",
         ),
+        ({"late": "601s"}, "late", "Rules decide so long after a mention was written: write 10m at most."),
     ],
 )
 def test_a_wrong_source_is_found_at_its_place(listening, path, sentence):
     assert errors(a_plan(listening=listening)) == [(f"listening.{path}", sentence, None)]
+
+
+def test_rules_may_wait_ten_minutes_for_what_comes_late():
+    assert errors(a_plan(listening={"late": "10m"})) == []
 
 
 def test_rules_in_which_nothing_is_found_wrong_can_be_decided():
