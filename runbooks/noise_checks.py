@@ -62,7 +62,8 @@ def heartbeat_findings(plan: Plan) -> Iterator[Finding]:
         if each.situation not in plan.situations:
             yield unknown((*path, "situation"), each.situation, plan.situations, "one of the situations")
         if each.every < SHORTEST_BEAT:
-            yield Finding((*path, "every"), f"A heartbeat comes every {write_duration(SHORTEST_BEAT)} at most.")
+            sentence = f"A heartbeat is expected every {write_duration(SHORTEST_BEAT)} or less often."
+            yield Finding((*path, "every"), sentence)
     for index, sender in enumerate(plan.integrations):
         if beats and sender.name == SENDER:
             sentence = f"{SENDER!r} is the sender of missing heartbeats; give this integration another name."

@@ -428,6 +428,8 @@ def _refusal(text: str, done: int, accepted: set[str]) -> tuple[str, int]:
     if found is None:
         return f"The sentence ends too early: expected {expected}.", len(text.rstrip())
     given = found.group()[:60]
+    if given.isdecimal() and not accepted.isdisjoint(("NUMBER", "DECIMAL")):
+        return "This number is too large.", offset
     meant = _probably_meant(given, accepted)
     hint = "" if meant is None or expected == repr(meant) else f" Did you mean {meant!r}?"
     return f"Expected {expected}, not {given!r}.{hint}", offset

@@ -96,7 +96,7 @@ def test_a_rule_that_cannot_be_meant_is_an_error_at_its_place(noise, place, word
         ([BEAT, BEAT | {"key": "another-heartbeat-key"}], (1, "name"), "called 'backup' too"),
         ([BEAT, BEAT | {"name": "other"}], (1, "key"), "this key too"),
         ([BEAT | {"situation": "SHOP_DOWNN"}], (0, "situation"), "did you mean 'SHOP_DOWN'?"),
-        ([BEAT | {"every": "5s"}], (0, "every"), "every 10s at most"),
+        ([BEAT | {"every": "5s"}], (0, "every"), "every 10s or less often"),
     ],
 )
 def test_a_heartbeat_that_cannot_be_meant_is_an_error_at_its_place(beats, place, words):
