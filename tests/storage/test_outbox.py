@@ -161,7 +161,7 @@ def test_an_incident_whose_every_page_failed_is_named_until_one_arrives_or_someb
     memory.declare(NOW)
     (page,) = memory.rows()
 
-    def unreached() -> list[str]:
+    def unreached():
         return memory.do(outbox.unreached)
 
     assert unreached() == [], "it may still arrive"
