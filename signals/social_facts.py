@@ -18,7 +18,7 @@ QUARTER = 15 * 60
 LOOKS_BACK = timedelta(minutes=75)
 """Of mentions before the moment asked about: the hour that ends with the window before."""
 ENOUGH_PEOPLE = 3
-"""A topic is what they write about when so many do."""
+"""A topic is what they write about when so many do; of what fewer write about nobody knows."""
 TOPICS: Mapping[str, Topic] = {
     "poisoning": Topic.SAFETY,
     "injury": Topic.SAFETY,
@@ -81,10 +81,13 @@ def _within(heard: Sequence[Observation], since: float, until: float) -> list[Ob
 
 
 def _topic(heard: Sequence[Observation], topics: Mapping[str, Topic]) -> Topic | None:
-    """The gravest thing that enough people write about. None where they write about something of unknown weight."""
+    """The gravest thing that enough people write about. None where they write about something of unknown weight, and
+    where too few write to tell: in all, or about whatever they do write about."""
     written = {(name, each.author or each.id) for each in heard for name in each.topics}
     writers = Counter(name for name, _ in written)
     named = [name for name, count in writers.items() if count >= ENOUGH_PEOPLE]
+    if people(heard) < ENOUGH_PEOPLE or (writers and not named):
+        return None
     worth = [topics[name] for name in named if name in topics]
     gravest = max(worth, key=lambda each: each.value[1], default=Topic.OTHER)
     return gravest if gravest is Topic.SAFETY or len(worth) == len(named) else None

@@ -75,10 +75,14 @@ class SocialScore:
     """Of the latest window."""
     guards: tuple[str, ...] = ()
     """What holds it down, a sentence each."""
+    too_few: int | None = None
+    """Mentions in the hour when they are under the floor: there is no score then, and `low` and `high` are 0."""
 
     @property
     def sentence(self) -> str:
-        """`Social score 55 of 100, for information only.`"""
+        """`Social score 55 of 100, for information only.`, or that there is none and why."""
+        if self.too_few is not None:
+            return f"No social score: {_mentions(self.too_few)} in the hour, under {FLOOR} there is none."
         where = str(self.low) if self.low == self.high else f"between {self.low} and {self.high}"
         return f"Social score {where} of 100, for information only."
 
@@ -92,9 +96,11 @@ _NEGATIVE = (0.40, 0.55, 0.70, 0.80)
 def social_score(now: Window, before: Window | None) -> SocialScore:
     """The score of two windows that follow each other: the lower of the two, so that one loud quarter is no storm.
 
-    `before` None: the window before is not known. Under `FLOOR` mentions an hour it is 0.
+    `before` None: the window before is not known. Under `FLOOR` mentions an hour there is none.
     """
     parts = parts_of(now)
+    if now.in_hour is not None and now.in_hour < FLOOR:
+        return SocialScore(0, 0, parts, too_few=now.in_hour)
     low, high = _range(now)
     if before is None:
         return SocialScore(0, high, parts, (*_floor(now), "The window before is not known."))
@@ -141,9 +147,11 @@ def _range(window: Window) -> tuple[int, int]:
 def _floor(window: Window) -> tuple[str, ...]:
     if window.in_hour is None:
         return (f"Whether there were {FLOOR} mentions in the hour is not known.",)
-    if window.in_hour < FLOOR:
-        return (f"{window.in_hour} mentions in the hour; under {FLOOR} there is no score.",)
     return ()
+
+
+def _mentions(number: int) -> str:
+    return "1 mention" if number == 1 else f"{number} mentions"
 
 
 def _volume(window: Window) -> tuple[float | None, str]:
@@ -155,7 +163,7 @@ def _volume(window: Window) -> tuple[float | None, str]:
     else:
         ratio = window.mentions / window.usual
         value, times = _reached(ratio, _TIMES_USUAL), f"{ratio:.1f} times the usual {window.usual:g}"
-    return value, f"Volume: {window.mentions} mentions in 15 minutes, {times}: {value:g}."
+    return value, f"Volume: {_mentions(window.mentions)} in 15 minutes, {times}: {value:g}."
 
 
 def _velocity(window: Window) -> tuple[float | None, str]:

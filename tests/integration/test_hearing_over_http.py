@@ -131,7 +131,7 @@ async def test_three_people_who_write_of_poisoning_page_somebody_and_a_restart_d
         return None if social is None else str(social["sentence"])
 
     found = await engine.eventually(scored, "the social score")
-    assert found == "Social score 0 of 100, for information only."
+    assert found == "No social score: 3 mentions in the hour, under 30 there is none."
 
     async def paged() -> bool:
         pages = (await engine.show(shown["id"]))["pages"]

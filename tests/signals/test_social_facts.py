@@ -60,8 +60,8 @@ def test_whoever_floods_counts_once():
 
     score = score_of(flood, NOON, [4])
 
-    assert part(score, "volume").sentence.startswith("Volume: 1 mentions")
-    assert score.guards == ("1 mentions in the hour; under 30 there is no score.",)
+    assert part(score, "volume").sentence.startswith("Volume: 1 mention in")
+    assert score.sentence == "No social score: 1 mention in the hour, under 30 there is none."
 
 
 def test_what_nobody_is_known_to_have_written_counts_as_it_is():
@@ -80,11 +80,19 @@ def test_our_own_answers_and_what_came_later_or_much_earlier_are_left_out():
     assert part(score_of(heard, NOON, [4]), "negative share").value is None
 
 
-def test_a_topic_needs_three_people():
+def test_a_topic_needs_three_people_and_of_fewer_it_is_not_known():
     two, three = wrote(2, 5, topics=frozenset({"injury"})), wrote(3, 5, topics=frozenset({"injury"}))
 
-    assert part(score_of(two, NOON), "topic").value == 0.0
+    assert part(score_of(two, NOON), "topic").sentence == "Topic: unknown."
+    assert part(score_of([*two, *wrote(9, 6)], NOON), "topic").value is None
     assert part(score_of(three, NOON), "topic").value == 1.0
+
+
+def test_of_what_too_few_people_write_the_topic_is_not_known():
+    assert part(score_of(wrote(2, 5), NOON), "topic").value is None
+    assert part(score_of(wrote(3, 5), NOON), "topic").sentence == "Topic: nothing grave: 0."
+    few_of_many = [*wrote(2, 5, topics=frozenset({"injury"})), *wrote(3, 6, topics=frozenset({"checkout"}))]
+    assert part(score_of(few_of_many, NOON), "topic").value == 0.5
 
 
 @pytest.mark.parametrize(("topics", "value"), [({"our-own"}, None), ({"our-own", "injury"}, 1.0), ({"checkout"}, 0.5)])

@@ -124,7 +124,9 @@ def test_under_thirty_mentions_an_hour_there_is_no_score():
     score = social_score(quiet, quiet)
 
     assert (score.low, score.high) == (0, 0)
-    assert score.guards == ("29 mentions in the hour; under 30 there is no score.",)
+    assert score.sentence == "No social score: 29 mentions in the hour, under 30 there is none."
+    assert score.guards == ()
+    assert social_score(replace(STORM, in_hour=1), None).sentence.startswith("No social score: 1 mention in the hour,")
     assert social_score(replace(STORM, in_hour=30), STORM).low == 100
 
 
