@@ -21,6 +21,7 @@ from tocsin.words import (
     printable,
     question_state,
     question_word,
+    recovered,
     roles,
     status_words,
     until,
@@ -176,6 +177,8 @@ def _header(view: Mapping[str, Any], names: Mapping[str, str], now: datetime) ->
     yield _strip(view)
     nobody = view["commander"] is None and view["status"] == "declared"
     yield f"  {click.style(in_hand(view, names), fg='red' if nobody else None, bold=nobody)}"
+    if recovered(view):
+        yield click.style(f"  {recovered(view)}", fg="green")
     if nobody and view["pages"] and all(each["state"] == "failed" for each in view["pages"]):
         yield click.style(f"  NOBODY IS REACHED: every page has failed. {_BY_HAND}", fg="red", bold=True)
     yield f"  {view['situation']}, round {view['round']}, declared {ago(view['declared_at'], now)} " + (

@@ -189,6 +189,17 @@ def status_words(view: Mapping[str, Any]) -> str:
     return STATUS_WORDS[view["status"]]
 
 
+def recovered(view: Mapping[str, Any]) -> str:
+    """That the monitors no longer see it, where people are still called or at work; empty otherwise."""
+    signals = view.get("signals") or ()
+    if view["status"] not in ("declared", "acknowledged") or not signals or any(each["firing"] for each in signals):
+        return ""
+    who = "its monitors say" if len(signals) > 1 else "its monitor says"
+    if view["commander"] is not None:
+        return f"Nothing fires any more: {who} that it has recovered."
+    return f"Nothing fires any more: {who} that it has recovered. Somebody must still take it, or stand it down."
+
+
 def in_hand(view: Mapping[str, Any], names: Mapping[str, str], reader: str | None = None) -> str:
     """Who has it, as a sentence; `reader` is spoken to as you."""
     commander = view["commander"]

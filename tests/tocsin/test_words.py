@@ -90,6 +90,25 @@ def test_who_leads_it_while_people_are_called_anew_is_not_called_nobody():
     assert words.status_words(view()) == "in hand"
 
 
+@pytest.mark.parametrize(
+    ("firing", "more", "said"),
+    [
+        ([], {}, ""),
+        ([True, False], {}, ""),
+        ([False], {"status": "closed"}, ""),
+        ([False], {}, "Nothing fires any more: its monitor says that it has recovered."),
+        ([False, False], {"commander": None, "status": "declared"}, "Somebody must still take it, or stand it down."),
+    ],
+)
+def test_that_nothing_fires_any_more_is_said_while_people_are_called_or_at_work(firing, more, said):
+    signals = [{"dedup_key": str(number), "firing": each} for number, each in enumerate(firing)]
+
+    words_of_it = words.recovered(view(signals=signals, **more))
+
+    assert words_of_it.endswith(said)
+    assert bool(words_of_it) == bool(said)
+
+
 def test_a_role_is_said_by_its_title_or_as_it_is_written():
     roles = {"role:care": "ana", "area:shop": "bob"}
 
