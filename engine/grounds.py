@@ -38,7 +38,9 @@ class Grounds:
         contact = self.directory.contact(reference) or self.directory.first(reference, self._clock.now())
         if contact is None:
             known = ", ".join(each.id for each in self.directory.contacts)
-            raise CommandRefused(f"contacts.yaml has nobody called {reference!r}; it has {known}.")
+            is_role = reference in {each.id for each in self.directory.roles}
+            hint = f" The role is written role:{reference}." if is_role else ""
+            raise CommandRefused(f"contacts.yaml has nobody called {reference!r}; it has {known}.{hint}")
         return contact
 
     def compensate(

@@ -152,6 +152,8 @@ def test_somebody_unknown_is_refused(tocsin, incident):
 
     assert done.exit_code == 1
     assert "nobody called 'mallory'" in done.stderr
+    assert "is written" not in done.stderr
+    assert "The role is written role:care." in tocsin("note", incident, "hello", "--by", "care").stderr
 
 
 # --- an incident from end to end ---
@@ -302,7 +304,7 @@ def test_show_says_who_is_what_what_is_asked_and_who_is_left_out(tocsin, inciden
     assert "Questions open question-1 Close all shops? Nora Lindqvist asks Leon Achterberg Answer in" in text
     assert re.search(r"Left out [^:]*Marcus Hale[^:]*: implicated", text)
     assert f"Next tocsin answer {incident} yes|no|call" in text
-    does("answer", incident, "no", "--by", "leon")
+    does("answer", incident, "N", "--by", "leon")
     text = " ".join(tocsin("show", incident).stdout.split())
     assert re.search(r"Questions no question-1 .*? Leon Achterberg said no at \d\d:\d\d UTC\.", text)
     assert f"tocsin answer {incident}" not in text

@@ -10,6 +10,9 @@ from tocsin.commands.options import Desk, IncidentId, by_somebody, the_incident
 _severities = click.Choice([each.value for each in Severity], case_sensitive=False)
 
 
+_ANSWERS = {"y": "yes", "n": "no", "c": "call"}
+
+
 @click.command()
 @click.argument("title")
 @click.option("--situation", metavar="CODE", default="GENERIC", help="One of the plan's situations. Default GENERIC.")
@@ -137,11 +140,12 @@ def ask(desk: Desk, incident: str, to: tuple[str, ...], text: str, about: str, e
 
 @click.command()
 @the_incident
-@click.argument("said", type=click.Choice(["yes", "no", "call"]), metavar="yes|no|call")
+@click.argument("said", type=click.Choice([*_ANSWERS, *_ANSWERS.values()], case_sensitive=False), metavar="Y|N|CALL")
 @click.option("--question", help="Which question; default the one you were asked last.")
 @by_somebody
 def answer(desk: Desk, incident: str, said: str, question: str | None) -> None:
-    """Answer the question that you were asked; call means that you want to talk first."""
+    """Answer the question that you were asked, as on the telephone; call means that you want to talk first."""
+    said = _ANSWERS.get(said, said)
     desk.say(desk.client.ask(command(incident, "answer", by=desk.by, answer=said, question=question, channel="cli")))
 
 
