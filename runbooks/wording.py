@@ -45,6 +45,8 @@ PATTERNS = {
     r"^arn:[!-~]{1,300}$": "the ARN of a topic such as arn:aws:sns:eu-west-1:123456789012:alarms",
 }
 """What each pattern of the models asks for, in words."""
+_MEMBER = re.compile(r"<[\w.]+: ('[^']*')>")
+"""How pydantic writes a member of an enum: `<Severity.SEV3: 'SEV3'>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +209,13 @@ def _must_be(wanted: str) -> Callable[[_Mistake], str]:
 
 
 def _one_of(mistake: _Mistake) -> str:
-    expected = str(mistake.ctx["expected"])
+    members = str(mistake.ctx["expected"])
+    expected = _MEMBER.sub(r"\1", members)
     given = mistake.error["input"]
     meant = nearest(str(given), tuple(re.findall(r"'([^']*)'", expected)))
-    hint = f"; did you mean {meant!r}?" if isinstance(given, str) and meant is not None else "."
-    return f"{mistake.name} must be {expected}, not {mistake.given}{hint}"
+    # Of some members of an enum none is nearer to another member than the rest: SEV1 is not a misspelt SEV4.
+    guess = isinstance(given, str) and meant is not None and expected == members
+    return f"{mistake.name} must be {expected}, not {mistake.given}" + (f"; did you mean {meant!r}?" if guess else ".")
 
 
 def _wrong_kind(mistake: _Mistake) -> str:

@@ -309,6 +309,12 @@ BROKEN = [
     ("plan.yaml", "key: monitor-key-00001", "key: short", "plan.yaml:19:10: 'key' needs at least 16 characters."),
     (
         "contacts.yaml",
+        "    name: Nora Lindqvist\n",
+        "    name: Nora Lindqvist\n    quiet_hours: [{after: '22:00', until: '07:00', severities: [SEV1]}]\n",
+        "contacts.yaml:4:65: Entry 1 of 'severities' must be 'SEV3' or 'SEV4', not 'SEV1'.",
+    ),
+    (
+        "contacts.yaml",
         "kind: voice",
         "kind: fax",
         "contacts.yaml:6:9: 'kind' must be one of 'console', 'sms', 'voice', 'slack', 'email', 'push', 'webhook', "
