@@ -5,12 +5,14 @@ Errors are what would leave somebody uncalled or something undecided; warnings a
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import chain
 from zoneinfo import ZoneInfo, available_timezones
 
 from contacts.directory import Area, Authority, Beat, Contact, Directory, Role
 from contacts.schedule_findings import schedule_findings
 from contacts.walltime import begins, ends, zone
+from incidents.durations import write_duration
 from incidents.severity import Severity
 from runbooks import people
 from runbooks.findings import repeated, unknown, warning
@@ -42,6 +44,7 @@ def check(plan: Plan, directory: Directory) -> list[Finding]:
         _publications,
         _runbooks,
         _contacts,
+        _providers,
         _roles,
         _teams,
         _schedules,
@@ -101,6 +104,17 @@ def _ladders(plan: Plan, directory: Directory) -> Iterator[Finding]:
             for index, reference in enumerate(references):
                 yield from _reference(directory, (*path, index), reference)
             yield from _called_twice(directory, path, references)
+        yield from _again(ladder, ("ladders", name, "again"))
+
+
+def _again(ladder: Ladder, path: ModelPath) -> Iterator[Finding]:
+    again = ladder.again
+    if not again.every:
+        yield warning((*path, "every"), "'every' is 0s: everybody in extremis is called again without a pause.")
+    elif again.at_most < again.every:
+        every, at_most = write_duration(again.every), write_duration(again.at_most)
+        sentence = f"'at_most' ({at_most}) is shorter than 'every' ({every}), so {at_most} is the pause from the start."
+        yield warning((*path, "at_most"), sentence)
 
 
 def _called(name: str, ladder: Ladder) -> Iterator[tuple[ModelPath, tuple[str, ...]]]:
@@ -130,6 +144,9 @@ def _severities(plan: Plan, directory: Directory) -> Iterator[Finding]:
             yield Finding(("severities",), f"{severity} has no ladder.")
         if severity not in plan.cadence:
             yield Finding(("cadence",), f"{severity} has no clocks.")
+        elif plan.cadence[severity].reach_within == timedelta(0):
+            sentence = "'reach_within' is 0s: no plan meets that when one address fails. Write such as 5m."
+            yield warning(("cadence", severity, "reach_within"), sentence)
     for severity, ladder in plan.severities.items():
         if ladder not in plan.ladders:
             yield unknown(("severities", severity), ladder, plan.ladders, "one of the ladders")
@@ -305,7 +322,17 @@ def _circle_through(start: str, steps: dict[str, Step]) -> tuple[str, ...]:
 # What contacts.yaml says
 
 
+def _providers(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    for kind, names in directory.providers.items():
+        yield from (
+            warning(each.path, each.sentence)
+            for each in repeated([(("providers", kind, index), name) for index, name in enumerate(names)], _TWICE)
+        )
+
+
 def _contacts(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    if not directory.reverify_every:
+        yield warning(("contacts",), "'reverify_every' is 0s: every proof is over on its own day. Write such as 30d.")
     ids = [(("contacts", index, "id"), contact.id) for index, contact in enumerate(directory.contacts)]
     yield from repeated(ids, "Another contact is called {!r} too.")
     for index, contact in enumerate(directory.contacts):
@@ -465,6 +492,7 @@ def _reach(plan: Plan, directory: Directory) -> Iterator[Finding]:
         yield warning(("contacts",), rehearsal)
     else:
         yield from _unreachable_ends(plan, directory)
+        yield from _never_woken(plan, directory)
         yield from _example_numbers(directory)
     yield from _unreachable_drills(plan, directory)
 
@@ -483,6 +511,30 @@ def _example_numbers(directory: Directory) -> Iterator[Finding]:
 
 def _is_real(contact: Contact) -> bool:
     return any(channel.kind != "console" for channel in contact.channels)
+
+
+def _never_woken(plan: Plan, directory: Directory) -> Iterator[Finding]:
+    """People who are called when something is wrong, and have nothing that would wake them."""
+    ladders: dict[str, str] = {}
+    for name in sorted(_ladders_in_earnest(plan)):
+        ladder = plan.ladders.get(name)
+        references = (*(each for rung in ladder.rungs for each in rung.page), *ladder.in_extremis) if ladder else ()
+        for reference in references:
+            for person in people.behind(directory, reference):
+                ladders.setdefault(person.id, name)
+    for index, contact in enumerate(directory.contacts):
+        if contact.id in ladders and not _is_real(contact):
+            sentence = (
+                f"{contact.name} stands on the ladder {ladders[contact.id]!r} with the console only, which wakes "
+                "nobody: to be called there they need a telephone, Slack or another channel."
+            )
+            yield warning(("contacts", index, "channels"), sentence)
+
+
+def _ladders_in_earnest(plan: Plan) -> set[str]:
+    """The ladders of situations that are no drills; also of every severity, which anything can turn out to have."""
+    named = {name for each in plan.situations.values() if not each.drill for name in each.ladder.values()}
+    return named | set(plan.severities.values())
 
 
 def _unreachable_ends(plan: Plan, directory: Directory) -> Iterator[Finding]:

@@ -21,6 +21,15 @@ from runbooks.plan import Ladder, Plan
 AHEAD = timedelta(weeks=12)
 """How far schedules are looked through for gaps."""
 SOON = timedelta(days=7)
+_RINGS = {
+    ChannelKind.SMS: "telephone",
+    ChannelKind.VOICE: "telephone",
+    ChannelKind.PUSH: "browser",
+    ChannelKind.SLACK: "Slack account",
+}
+"""What the channels that interrupt somebody ring on: an SMS and a call to one number are one telephone."""
+_AHEAD_OF_UTC = timedelta(hours=14)
+"""How far the calendar of the first zone to begin a day is ahead of UTC."""
 TARGETS = {
     Severity.SEV1: timedelta(minutes=5),
     Severity.SEV2: timedelta(minutes=5),
@@ -38,6 +47,7 @@ def smells(plan: Plan, directory: Directory, now: datetime) -> Iterator[Finding]
     if all(channel.kind == "console" for contact in directory.contacts for channel in contact.channels):
         return
     yield from _single_points(plan, directory)
+    yield from _shared(directory)
     yield from _addresses(directory, now)
     yield from _nobody_now(directory, now)
     yield from _gaps(directory, now)
@@ -117,6 +127,26 @@ def _networks(_directory: Directory, contact: Contact) -> set[str]:
     return {network_of(channel) for channel in _real(contact)}
 
 
+def _shared(directory: Directory) -> Iterator[Finding]:
+    """An address that rings for several people: one hand holds it, so it is one person, whatever the ladder says."""
+    first: dict[tuple[str, str], tuple[int, Contact]] = {}
+    told: set[tuple[int, tuple[str, str]]] = set()
+    for index, contact in enumerate(directory.contacts):
+        for number, channel in enumerate(contact.channels):
+            what = _RINGS.get(ChannelKind(channel.kind))
+            if what is None:
+                continue
+            place, owner = first.setdefault((what, channel.to), (index, contact))
+            if place == index or (index, (what, channel.to)) in told:
+                continue
+            told.add((index, (what, channel.to)))
+            sentence = (
+                f"{contact.name} has the same {what} as {owner.name} ({channel.to}): whoever holds it is one person, "
+                "but they count as two. Give each of them their own."
+            )
+            yield warning(("contacts", index, "channels", number, "to"), sentence)
+
+
 def _addresses(directory: Directory, now: datetime) -> Iterator[Finding]:
     """Addresses whose proof is missing, has run out, or runs out within a week."""
     unproven: list[tuple[ModelPath, str]] = []
@@ -126,6 +156,11 @@ def _addresses(directory: Directory, now: datetime) -> Iterator[Finding]:
                 continue
             path: ModelPath = ("contacts", index, "channels", number)
             verified, expires = directory.proof_of(channel)
+            if channel.verified is not None and channel.verified > (now + _AHEAD_OF_UTC).date():
+                sentence = (
+                    f"'verified: {channel.verified}' is in the future: nobody has proven anything on that day yet."
+                )
+                yield warning((*path, "verified"), sentence)
             if verified is None or expires is None:
                 unproven.append((path, contact.name))
             elif expires <= now.date():

@@ -376,3 +376,59 @@ def test_a_drill_with_somebody_who_agreed_to_drills_is_fine():
     drill = {"title": "T", "severity": "SEV2", "runbook": "outage", "ladder": {"SEV2": "all"}, "drill": True}
     directory = a_directory(a_contact("nora", drills=True), a_contact("leon"))
     assert warnings(a_plan(situations={"DRILL": drill}), directory) == []
+
+
+def on_the_console(contact_id):
+    return a_contact(contact_id, channels=[{"kind": "console", "to": contact_id}])
+
+
+def test_somebody_on_a_ladder_whom_nothing_would_wake_is_a_warning_that_names_them():
+    directory = a_directory(on_the_console("nora"), a_contact("leon"))
+    assert found(Weight.WARNING, a_plan(), directory) == [
+        (
+            ("contacts", 0, "channels"),
+            "Nora stands on the ladder 'all' with the console only, which wakes nobody: to be called there they need a "
+            "telephone, Slack or another channel.",
+        )
+    ]
+
+
+def test_somebody_on_the_console_who_is_called_in_drills_only_or_not_at_all_is_fine():
+    drill = {"title": "D", "severity": "SEV1", "runbook": "outage", "drill": True}
+    ladders = {"all": a_ladder(page=["leon"]), "drill": a_ladder(page=["nora"], in_extremis=["nora"])}
+    outage = {"title": "The shop is down", "severity": "SEV2", "runbook": "outage"}
+    rehearsed = drill | {"ladder": {"SEV1": "drill"}}
+    plan = a_plan(ladders=ladders, situations={"OUTAGE": outage, "DRILL": rehearsed})
+    assert warnings(plan, a_directory(on_the_console("nora"), a_contact("leon"))) == []
+
+
+@pytest.mark.parametrize(
+    ("again", "field", "sentence"),
+    [
+        ({"every": "30m", "at_most": "5m"}, "at_most", "'at_most' (5m) is shorter than 'every' (30m), so 5m is the"),
+        ({"every": "1h"}, "at_most", "'at_most' (30m) is shorter than 'every' (1h)"),
+        ({"every": "0s"}, "every", "'every' is 0s"),
+    ],
+)
+def test_a_pause_in_extremis_that_cannot_be_meant_is_a_warning(again, field, sentence):
+    plan = a_plan(ladders={"all": a_ladder() | {"again": again}})
+    [(path, said)] = found(Weight.WARNING, plan, a_directory())
+    assert path == ("ladders", "all", "again", field)
+    assert said.startswith(sentence)
+
+
+def test_a_target_of_no_time_is_a_warning():
+    cadence = {each: {"compensation_within": "2d"} for each in ("SEV1", "SEV2", "SEV3", "SEV4")}
+    cadence["SEV1"] |= {"reach_within": "0s"}
+    [(path, sentence)] = found(Weight.WARNING, a_plan(cadence=cadence), a_directory())
+    assert path == ("cadence", "SEV1", "reach_within")
+    assert sentence.startswith("'reach_within' is 0s")
+
+
+def test_a_provider_that_stands_twice_and_proofs_that_are_never_good_are_warnings():
+    people = a_directory().model_dump(mode="json")
+    directory = Directory.model_validate(people | {"providers": {"sms": ["one", "two", "one"]}, "reverify_every": "0s"})
+    assert found(Weight.WARNING, a_plan(), directory) == [
+        (("contacts",), "'reverify_every' is 0s: every proof is over on its own day. Write such as 30d."),
+        (("providers", "sms", 2), "'one' stands here twice."),
+    ]

@@ -101,6 +101,37 @@ def test_a_proof_that_has_run_out_or_soon_will_is_named(on, words):
     assert all(words in each and "Bob" in each for each in sentences)
 
 
+@pytest.mark.parametrize(("on", "warned"), [("2026-03-02", 0), ("2026-03-03", 0), ("2026-03-04", 1)])
+def test_a_proof_from_the_future_is_named_and_the_day_may_have_begun_elsewhere(on, warned):
+    bob = proven(someone("bob", "sms"), on)
+    directory = everybody(*(proven(someone(each, "sms", "slack")) for each in ("ana", "cleo", "dora")), bob)
+    sentences = [each for _, each in found(crisis_plan(), directory, NOW + timedelta(hours=2)) if "future" in each]
+    assert len(sentences) == warned
+
+
+def test_two_people_with_one_telephone_are_named_at_the_second_once():
+    shared = proven(someone("ana", "sms", "voice")).channels
+    bob = someone("bob").model_copy(update={"channels": shared})
+    people = [proven(someone(each, "sms", "slack")) for each in ("cleo", "dora")]
+    directory = everybody(proven(someone("ana", "voice", "slack")), bob, *people)
+    number = shared[0].to
+    assert found(crisis_plan(), directory) == [
+        (
+            ("contacts", 1, "channels", 0, "to"),
+            f"Bob has the same telephone as Ana ({number}): whoever holds it is one person, but they count as two. "
+            "Give each of them their own.",
+        )
+    ]
+
+
+def test_a_mailbox_that_two_people_read_is_no_smell():
+    mail = someone("ana", "email").channels
+    both = [proven(someone(each, "sms", "slack")) for each in ("ana", "bob")]
+    shared = [each.model_copy(update={"channels": (*each.channels, *mail)}) for each in both]
+    people = [proven(someone(each, "sms", "slack")) for each in ("cleo", "dora")]
+    assert not [each for each in said(crisis_plan(), everybody(*shared, *people)) if "same" in each]
+
+
 def test_a_role_that_nobody_holds_now_is_named_with_the_reason():
     away = Absence(starts="2026-03-01", ends="2026-03-05")
     ana = proven(someone("ana", "sms", "slack", absences=(away,)))
