@@ -20,10 +20,11 @@ from listening.tone import Tone
 from runbooks.loader import load_plan
 from signals.backtest import Backtest, Difference, Label, Report, difference
 from signals.brands import prepare
+from signals.conditions import Waiting
 from signals.listening import Brand, Listening, Replay
 from signals.mention import Mention, Tagged
 from signals.observation import Heard, Observation, number_of, observation
-from signals.rules import Thresholds
+from signals.rules import Rule, Thresholds
 from signals.thresholds import compiled
 from signals.topics import Topics
 from storage.mentions import Stored, heard_of, tagged_of
@@ -69,6 +70,8 @@ class History:
     """What comes before only teaches what is usual."""
     until: float | None = None
     """When the history ends, if that is later than the last thing heard."""
+    written: bool = False
+    """Whether it is a file that somebody wrote: it may lack what we answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +100,33 @@ def run(new: Rules, old: Rules | None, history: History, part: Part) -> Outcome:
     """Replay the history with one plan or two. The same twice gives the same."""
     name = "replay" if old is None else "replay with the new plan"
     after = part(name, lambda tell: replayed(new, history, tell))
-    report = after.report(history.labels, complete=history.complete, since=history.since)
+    report = _report(after, history)
     if old is None:
         return Outcome(report, after.counts, history.labels)
     before = part("replay with the old plan", lambda tell: replayed(old, history, tell, words=False))
-    known = before.report(history.labels, complete=history.complete, since=history.since)
+    known = _report(before, history)
     return Outcome(report, after.counts, history.labels, known, difference(known, report))
+
+
+def _report(test: Backtest, history: History) -> Report:
+    report = test.report(history.labels, complete=history.complete, since=history.since)
+    if not history.written or test.answered:
+        return report
+    return replace(report, unjudged=tuple(each.name for each in test.thresholds.rules if _waits(each)))
+
+
+def _waits(rule: Rule) -> bool:
+    return any(isinstance(each, Waiting) for each in (*rule.when, *rule.otherwise, *rule.only_if))
 
 
 def replayed(rules: Rules, history: History, tell: Tell, *, words: bool = True) -> Backtest:
     """Tell the detector everything, in the order in which it counts."""
     test = Backtest(rules.thresholds, rules.brands, words)
+    about_us = False
     for heard in history.heard(rules, tell):
+        about_us = about_us or not isinstance(heard, Observation) or heard.count > 0
         test.hear(heard)
-    if test.start is None:
+    if not about_us:
         raise CommandRefused("There is nothing in this history: no mention of a brand of the plan.")
     if history.until is not None:
         test.pass_time(history.until)
@@ -175,7 +191,7 @@ def history_in(path: Path, labels: Sequence[Label], tone: Tone, *, complete: boo
             if read % _TOLD_EVERY == 0:
                 tell(min(read / lines, 1.0), f"{read} of about {lines} lines, until {many[-1].at:%Y-%m-%d}")
 
-    return History(heard, tuple(labels), complete)
+    return History(heard, tuple(labels), complete, written=True)
 
 
 def _sourced(mention: Mention, rules: Rules) -> Mention:
@@ -262,7 +278,7 @@ def _asked(path: str, **query: object) -> Request[dict[str, Any]]:
 
 
 def read_labels(path: Path, brands: Sequence[str]) -> list[Label]:
-    """Labels of a CSV with the columns brand, start, end, name and perhaps `real` (yes or no; without it, yes).
+    """Labels of a CSV with the columns start, end, name and perhaps `brand` (else every brand) and `real` (else yes).
 
     Raises HistoryInvalid at the field that cannot be used, and OSError when there is no such file.
     """
@@ -275,7 +291,7 @@ def read_labels(path: Path, brands: Sequence[str]) -> list[Label]:
         if column not in _COLUMNS or column in columns[:number]:
             raise _wrong(path, header, number, f"{column[:40]!r} is no column here, or stands here twice; the columns "
                          f"are {', '.join(_COLUMNS)}")  # fmt: skip
-    missing = [each for each in _COLUMNS[:4] if each not in columns]
+    missing = [each for each in _COLUMNS[1:4] if each not in columns]
     if missing:
         raise HistoryInvalid(path.name, header.line, 1, f"there is no column {', '.join(missing)}")
     if len(rows) > _MOST_LABELS:
@@ -296,8 +312,9 @@ def _read_label(path: Path, record: Record, columns: Sequence[str], row: Sequenc
         raise _wrong(path, record, number, f"{len(columns)} fields are expected and {len(row)} are here")
     said = dict(zip(columns, (each.strip() for each in row), strict=True))
     place = columns.index
-    if said["brand"] and said["brand"] not in brands:
-        sentence = f"{said['brand'][:40]!r} is no brand of the plan; it has {', '.join(brands)}"
+    brand = said.get("brand", "")
+    if brand and brand not in brands:
+        sentence = f"{brand[:40]!r} is no brand of the plan; it has {', '.join(brands)}"
         raise _wrong(path, record, place("brand"), sentence)
     moments: dict[str, float] = {}
     for column in ("start", "end"):
@@ -311,7 +328,7 @@ def _read_label(path: Path, record: Record, columns: Sequence[str], row: Sequenc
     real = said.get("real", "yes").casefold() or "yes"
     if real not in ("yes", "no", "true", "false"):
         raise _wrong(path, record, place("real"), "yes or no is expected: whether it really was an incident")
-    return Label(said["brand"], moments["start"], moments["end"], said["name"], real in ("yes", "true"))
+    return Label(brand, moments["start"], moments["end"], said["name"], real in ("yes", "true"))
 
 
 def _wrong(path: Path, record: Record, number: int, sentence: str) -> HistoryInvalid:

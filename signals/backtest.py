@@ -112,6 +112,8 @@ class Report:
     rules: tuple[RuleReport, ...]
     words: tuple[tuple[str, float, tuple[float, ...]], ...] = ()
     """Each word of the plan: its spreads, and pages per brand and week of a rule of this word alone, a stream each."""
+    unjudged: tuple[str, ...] = ()
+    """Rules about waiting, when what we answered is not in the history."""
 
     @property
     def pages_per_brand_and_week(self) -> float:
@@ -131,7 +133,7 @@ class Report:
         return median(each.delay for each in self.caught) if self.caught else None
 
     def warnings(self) -> list[str]:
-        """Who is paged too often to go on listening."""
+        """Who is paged too often to go on listening, and which rules this history says nothing about."""
         found = []
         rate = self.pages_per_brand_and_week
         if rate > TOO_MANY:
@@ -142,6 +144,9 @@ class Report:
             weekly = pages / self.span.weeks
             if len(self.span.brands) > 1 and weekly > TOO_MANY:
                 found.append(f"{brand} alone is paged {weekly:.1f} times a week, more than {TOO_MANY:.0f}.")
+        if self.unjudged:
+            rules = ", ".join(repr(each) for each in self.unjudged)
+            found.append(f"{rules} cannot be judged: without our answers (by_us) in the file everybody waits for ever.")
         return found
 
 
@@ -179,6 +184,8 @@ class Backtest:
     """Mentions of each brand, by hours since the epoch."""
     start: float | None = None
     end: float = 0.0
+    answered: bool = False
+    """Whether anything heard was by us."""
     _detector: Detector = field(init=False)
     _trials: list[tuple[str, Subject, Detector, list[Finding]]] = field(init=False)
 
@@ -203,7 +210,9 @@ class Backtest:
             self.pass_time(heard.at)
             return
         self.findings += self._detector.hear(heard)
-        if not heard.by_us:
+        if heard.by_us:
+            self.answered = True
+        else:
             hours = self.counts.setdefault(heard.brand, {})
             hour = int(heard.at // HOUR)
             hours[hour] = hours.get(hour, 0) + heard.count

@@ -123,6 +123,20 @@ def test_the_chart_is_a_picture(backtest, plan, tmp_path):
         assert {0, 255} < {shade for _, shade in shades}
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "sentence"),
+    [
+        ("c.jpg", 2, "--chart: a picture is written as PNG, so 'c.jpg' must end in .png."),
+        ("nowhere/c.png", 1, "nowhere/c.png cannot be written: there is no folder "),
+    ],
+)
+def test_a_chart_that_cannot_be_written_is_refused_before_the_replay(backtest, plan, tmp_path, name, code, sentence):
+    done = backtest("--plan", plan, "--history", HISTORY, "--chart", tmp_path / name)
+    assert done.exit_code == code
+    assert sentence in done.stderr
+    assert "replay" not in done.stderr
+
+
 def test_it_says_that_no_prefect_answers_and_works_all_the_same(backtest, plan):
     done = backtest("--plan", plan, "--history", HISTORY)
     assert "No Prefect server of this home answers" in done.stderr
@@ -194,6 +208,37 @@ def test_a_page_in_the_first_minute_counts_and_catches_what_began_in_it(backtest
     assert [(each["name"], each["delay"]) for each in found["caught"]] == [("the voice", 0)]
 
 
+def test_labels_without_the_column_brand_concern_every_brand(backtest, plan, tmp_path):
+    (tmp_path / "l.csv").write_text("start,end,name\n2026-01-03T10:00Z,2026-01-03T12:00Z,soup\n")
+    done = backtest("--plan", plan, "--history", HISTORY, "--labels", tmp_path / "l.csv", "--json")
+    assert done.exit_code == 0, done.output
+    assert [each["name"] for each in json.loads(done.stdout)["caught"]] == ["soup"]
+
+
+def test_a_history_in_which_nobody_names_the_brand_is_refused(backtest, plan, tmp_path):
+    (tmp_path / "h.csv").write_text("at,text\n2026-01-01T00:00:00Z,Somebody else has poisoned the soup\n")
+    done = backtest("--plan", plan, "--history", tmp_path / "h.csv")
+    assert done.exit_code == 1
+    assert "no mention of a brand of the plan" in done.stderr
+
+
+def test_rules_about_waiting_cannot_be_judged_by_a_file_without_our_answers(backtest, tmp_path):
+    waiting = {
+        "name": "Left waiting",
+        "when": "more than 1 complaint unanswered for longer than 2 hours",
+        "severity": "SEV3",
+    }
+    plan = plan_with(tmp_path / "waiting", MANY, waiting)
+    warning = "'Left waiting' cannot be judged: without our answers (by_us) in the file everybody waits for ever."
+    assert f"WARNING: {warning}" in backtest("--plan", plan, "--history", HISTORY).stdout
+    (tmp_path / "h.csv").write_text("at,text,by_us\n2026-01-01T00:00Z,Northwind,no\n2026-01-01T01:00Z,Northwind,yes\n")
+    done = backtest("--plan", plan, "--history", tmp_path / "h.csv", "--json")
+    assert json.loads(done.stdout)["warnings"] == []
+    without = plan_with(tmp_path / "without", MANY)
+    done = backtest("--plan", without, "--history", HISTORY, "--json")
+    assert json.loads(done.stdout)["warnings"] == []
+
+
 def test_a_history_of_nothing_is_refused(backtest, plan, tmp_path):
     (tmp_path / "h.csv").write_text("at,text\n")
     done = backtest("--plan", plan, "--history", tmp_path / "h.csv")
@@ -202,7 +247,10 @@ def test_a_history_of_nothing_is_refused(backtest, plan, tmp_path):
 
 
 def test_one_history_is_asked_for(backtest, plan):
-    assert backtest("--plan", plan).exit_code == 2
-    assert backtest("--plan", plan, "--since", "90d", "--history", HISTORY).exit_code == 2
+    assert "Name a history" in backtest("--plan", plan).stderr
+    both = backtest("--plan", plan, "--since", "90d", "--history", HISTORY)
+    assert (both.exit_code, "Only one history can be replayed" in both.stderr) == (2, True)
+    nothing = backtest("--plan", plan, "--since", "0d")
+    assert (nothing.exit_code, "--since: write a time of more than nothing" in nothing.stderr) == (2, True)
     assert backtest("--plan", plan, "--since", "91d").exit_code == 2
     assert backtest("--plan", plan, "--since", "7d").exit_code == 3

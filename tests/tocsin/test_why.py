@@ -1,5 +1,6 @@
 """Why rules declared an incident: on its page and with `tocsin picture`, from a real engine."""
 
+import asyncio
 import io
 import re
 from collections.abc import Iterator
@@ -26,15 +27,17 @@ HOSTILE = "<script>alert(1)</script>\"'"
 SENTENCE = f"Many write: 90 mentions in the last hour; usual 20 ± 12; 5.8 spreads above; 4.5x. By {HOSTILE}."
 
 
-def finding(kind: str, minute: int, rule: str, severity: Severity) -> Finding:
+def finding(kind: str, minute: int, rule: str, severity: Severity, *, counts: bool = True) -> Finding:
     picture = Picture(rule, Subject.MENTIONS, 60, 90, 70.0, 20.0, 12.0, (20,) * 71 + (None,), minute // 60 * 60)
     found = Assessment("SHOP_DOWN", severity, (SENTENCE,))
-    return Finding(kind, "northwind", "northwind@1", minute * 60.0, found, (rule,), (rule,), (picture,))  # type: ignore[arg-type]
+    episode = f"northwind@{1 if counts else 2}"
+    pictures = (picture,) if counts else ()
+    return Finding(kind, "northwind", episode, minute * 60.0, found, (rule,), (rule,), pictures)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
-    """INC-1 was declared by one rule and joined by another."""
+    """INC-1 was declared by one rule and joined by another, INC-2 by one that counts nothing, INC-3 by a person."""
     folder = tmp_path_factory.mktemp("why")
     running = RealEngine(folder / "home", plan_with(folder / "plan", MANY, POISON))
     _declare_by_rules(running)
@@ -51,6 +54,7 @@ def _declare_by_rules(running: RealEngine) -> None:
     for each in (
         finding("raises", 29453760, "Many write", Severity.SEV3),
         finding("joins", 29453770, HOSTILE, Severity.SEV3),
+        finding("raises", 29463770, "Big voice", Severity.SEV3, counts=False),
     ):
         engine.database.write_now(partial(engine.detection._carry_out, finding=each))
     engine.database.close()
@@ -96,10 +100,26 @@ def test_each_picture_is_written_as_png(engine: RealEngine, tmp_path: Path) -> N
             assert (image.format, image.size) == ("PNG", (960, 472))
 
 
-def test_an_incident_that_no_rule_has_found_has_no_picture(engine: RealEngine) -> None:
+async def test_an_incident_that_no_rule_has_found_has_no_picture(engine: RealEngine) -> None:
+    asked = {"title": "Somebody called", "situation": "SHOP_DOWN", "by": "ana"}
+    assert (await engine.ask("POST", "/api/v1/incidents", json_body=asked)).status == 201
+    done = await asyncio.to_thread(_picture, engine, "INC-3")
+    assert done.exit_code == 1
+    assert done.output == "There is no picture of INC-3: no rule has declared or joined it.\n"
+
+
+def test_a_rule_that_counts_nothing_gives_no_picture(engine: RealEngine) -> None:
     done = _picture(engine, "INC-2")
     assert done.exit_code == 1
-    assert "There is no picture of INC-2" in done.output
+    assert done.output == (
+        "There is no picture of INC-2: the rules that declared or joined it count nothing that can be drawn.\n"
+    )
+
+
+def test_there_is_no_picture_of_an_incident_that_does_not_exist(engine: RealEngine) -> None:
+    done = _picture(engine, "INC-999")
+    assert done.exit_code == 1
+    assert done.output == "There is no incident INC-999.\n"
 
 
 def test_where_nothing_can_be_written_it_says_so(engine: RealEngine, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import click
 
 from engine.backtest import History, Outcome, Rules, Tell, history_in, read_labels, rules_of, run, stored_history
 from engine.client import Request, SyncEngineClient
+from engine.client import incident as the_object
 from engine.clock import SystemClock
 from flows.server import prefect_api_url, prefect_home
 from incidents.durations import parse_duration
@@ -74,8 +75,12 @@ def backtest(
     """
     if plan is None:
         raise click.UsageError("Name the plan with --plan (or TOCSIN_PLAN).")
-    if (file is None) == (since is None):
+    if file is None and since is None:
         raise click.UsageError("Name a history: --history FILE or --since 90d.")
+    if file is not None and since is not None:
+        raise click.UsageError("Only one history can be replayed: leave out --history or --since.")
+    if chart is not None:
+        _writable_png(chart, "--chart")
     new = rules_of(plan, brand)
     old = None if against is None else rules_of(against, brand)
     known = None if labels is None else _labels(labels, new, old)
@@ -98,11 +103,18 @@ def backtest(
 @at_the_engine
 def picture(desk: Desk, incident: str, out: Path | None) -> None:
     """Draw why rules declared or joined an incident: counts, the usual band, the crossing. One PNG a rule."""
+    first = out or Path(f"{incident}.png")
+    _writable_png(first, "--out")
     found = desk.client.ask(_assessments(incident))[::-1]
     drawings = [crossing(each, one["at_seconds"]) for one in found for each in of_assessment(one)]
     if not drawings:
-        raise CommandRefused(f"There is no picture of {incident}: no rule that counts has declared or joined it.")
-    first = out or Path(f"{incident}.png")
+        desk.client.ask(the_object(incident))
+        why = (
+            "the rules that declared or joined it count nothing that can be drawn"
+            if found
+            else "no rule has declared or joined it"
+        )
+        raise CommandRefused(f"There is no picture of {incident}: {why}.")
     files = [first.with_stem(f"{first.stem}-{place}") if place > 1 else first for place in range(1, len(drawings) + 1)]
     for file, drawing in zip(files, drawings, strict=True):
         _write(file, drawing)
@@ -146,7 +158,9 @@ def _stored(home: Path, since: str, labels: list[Label] | None) -> History:
         span = parse_duration(since).total_seconds()
     except ValueError as error:
         raise click.UsageError(f"--since: {error}.") from error
-    if not 0 < span <= LONGEST:
+    if span <= 0:
+        raise click.UsageError("--since: write a time of more than nothing, such as 90d.")
+    if span > LONGEST:
         raise click.UsageError("--since: mentions are kept for 90 days.")
     now = SystemClock().now().timestamp()
     return stored_history(SyncEngineClient(address(home)), now - span, now, labels)
@@ -204,6 +218,16 @@ class _Progress:
         elif (part, int(done * 10)) != self._said:
             click.echo(line, err=True)
         self._said = (part, int(done * 10))
+
+
+def _writable_png(path: Path, option: str) -> None:
+    """Refuse what could not be written before anything is asked or replayed."""
+    if path.suffix.casefold() != ".png":
+        raise click.UsageError(f"{option}: a picture is written as PNG, so {path.name!r} must end in .png.")
+    if not path.parent.is_dir():
+        raise CommandRefused(f"{path} cannot be written: there is no folder {path.parent}.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise CommandRefused(f"{path} cannot be written: this needs permission to write there.")
 
 
 def _write(path: Path, drawing: Drawing) -> None:
