@@ -59,17 +59,26 @@ def test_the_score_is_shown_with_a_sentence_a_part_and_nothing_else_changes():
     assert "Velocity: doubles in 50 minutes: 0.75." in text
 
 
-def test_the_page_shows_the_score_too():
+def page_of(view: dict[str, object]) -> str:
     templates = Environment(
         loader=FileSystemLoader(ROOT / "tocsin" / "web" / "templates"), autoescape=True, undefined=StrictUndefined
     )
-
-    page = templates.get_template("incident.html").render(
-        view={**shown(social_score(STORM, None)), "changes": (), "customers": {"cases": 3, "waiting": 1}},
+    return templates.get_template("incident.html").render(
+        view={**view, "changes": (), "customers": {"cases": 3, "waiting": 1}},
         reasons=(),
         refusal=None, bottom_line="", in_hand="", calls=(), asked=(), titles={}, lines=(), timeline=(), now=START,
         words=words, names={}, visitor=Visitor("ana", session="s"), form="", banner=None, company="Larkfield",
     )  # fmt: skip
+
+
+def test_the_page_joins_sentences_as_sentences_and_other_words_by_a_semicolon():
+    because = ["calls", "Many write: 4 mentions (at least 3).", "Big voice."]
+
+    assert "<dd>calls; Many write: 4 mentions (at least 3). Big voice.</dd>" in page_of({**shown(), "because": because})
+
+
+def test_the_page_shows_the_score_too():
+    page = page_of(shown(social_score(STORM, None)))
 
     assert "Social score between 0 and 55 of 100, for information only." in page
     assert "The window before is not known." in page

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from tests.support.real_engine import PlanFiles, RealEngine, person, rung
 from tests.tocsin.test_pages import HOSTILE, Browser
 from tocsin.cli import cli
+from tocsin.commands.heard import _stream
 
 COMPLAINT = "Northwind, where is my order? I have been waiting for weeks, nobody answers"
 LISTENING = {
@@ -71,6 +72,7 @@ def test_a_case_waits_until_somebody_says_that_they_answered(engine):
     assert "was answered already" in said(engine, "cases", "answered", case.removeprefix("CASE-"))
     assert "Yan" not in said(engine, "cases", "--waiting")
     assert "answered after" in said(engine, "cases")
+    assert "by-hand  ana  [answered elsewhere]\n" in said(engine, "heard")
 
 
 def test_what_is_refused_is_told_with_the_exit_code_of_its_kind(engine):
@@ -122,6 +124,39 @@ async def test_the_page_of_what_is_heard_is_for_whoever_logged_in_and_escapes_wh
     older = await browser.get(f"/heard?before={mentions[0]['seq']}")
     assert "alert(1)" not in older.words
     assert (await browser.get("/heard?before=x")).status == 200
+
+
+async def test_the_page_marks_a_rule_that_holds_and_an_answer_given_elsewhere(engine):
+    """A box to be ticked is for what is missing to close."""
+    told = {"brand": "northwind", "by": "ana"}
+    loud = {**told, "text": "Northwind is the worst, I hate it", "author": "Louder", "reach": 200000}
+    waits = {**told, "text": COMPLAINT, "author": "Xavier", "at": "2025-03-03T12:00:00Z"}
+    for order in (loud, waits):
+        assert (await engine.ask("POST", "/api/v1/mentions", json_body=order)).status == 201
+    case = next(each["id"] for each in (await engine.get("/api/v1/cases"))["cases"] if each["author"] == "Xavier")
+    assert (await engine.ask("POST", f"/api/v1/cases/{case}/answered", json_body={"by": "ana"})).status == 200
+
+    async def holds() -> bool:
+        return bool((await engine.get("/api/v1/brands"))["brands"][0]["rules"])
+
+    await engine.eventually(holds, "the rule about a big voice")
+    browser = Browser(engine)
+    await browser.logs_in("ana")
+
+    page = await browser.get("/heard")
+
+    assert '<ul class="holding"><li>Big voice against us</li></ul>' in page.text
+    assert "answered elsewhere" in page.words
+
+
+def test_one_of_something_is_told_in_the_singular():
+    quiet = {"usual": None, "spread": None}
+    assert _stream("complaints", {"hour": 1, **quiet}) == "1 complaint in the last hour"
+    assert _stream("mentions", {"hour": 1, "usual": 20.0, "spread": 3.0}).startswith(
+        "1 mention in the last hour (usual"
+    )
+    assert _stream("mentions", {"hour": 0, **quiet}) == "0 mentions in the last hour"
+    assert _stream("negative", {"hour": 1, **quiet}) == "1 negative in the last hour"
 
 
 def test_times_of_the_api_are_of_utc(engine):

@@ -62,7 +62,7 @@ def test_what_is_silenced_is_listed_and_heard_when_the_silence_is_over(engine):
     signal(engine, "kernel", "A kernel panics")
     listed = said(engine, "silence", "list")
     assert "S-1  summary=~*kernel*, even SEV1  until " in listed
-    assert "ana: patching. Keeps 1 signals, heard 1 times." in listed
+    assert "ana: patching. Keeps 1 signal, heard once." in listed
     assert "SEV1  A kernel panics  heard once since" in listed
     assert json.loads(said(engine, "silence", "list", "--json"))["kept_in_all"] == 1
     assert "Quiet: 1 silences, 1 signals kept (tocsin silence list)" in said(engine, "status")
@@ -122,6 +122,6 @@ def test_silences_and_heartbeats_outlive_the_process(engine, tmp_path: Path):
     beat(engine, KEY)
     engine.kill()
     engine.start()
-    assert "it stays. Keeps 1 signals" in said(engine, "silence", "list")
+    assert "it stays. Keeps 1 signal," in said(engine, "silence", "list")
     heard = {each["name"]: each["beats"] for each in json.loads(said(engine, "heartbeats", "--json"))["heartbeats"]}
     assert heard["backup"] >= 1

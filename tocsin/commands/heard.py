@@ -163,22 +163,27 @@ def _brand(brand: Mapping[str, Any], now: datetime) -> Iterator[str]:
 
 
 def _stream(name: str, stream: Mapping[str, Any]) -> str:
+    what = name.removesuffix("s") if stream["hour"] == 1 else name
     if stream["usual"] is None:
-        return f"{stream['hour']} {name} in the last hour"
-    return f"{stream['hour']} {name} in the last hour (usual {stream['usual']:.0f} ± {stream['spread']:.0f})"
+        return f"{stream['hour']} {what} in the last hour"
+    return f"{stream['hour']} {what} in the last hour (usual {stream['usual']:.0f} ± {stream['spread']:.0f})"
 
 
 _TONES = {"negative": "red", "positive": "green"}
 
 
 def _mention(mention: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    words = ["by us"] if mention["by_us"] else [click.style(mention["tone"], fg=_TONES.get(mention["tone"]))]
+    text = _line(f"{mention['title']} {mention['text']}")
+    if mention["by_us"]:
+        # An answer that somebody told us of has no words: nothing of ours heard them.
+        words = ["by us" if text else "answered elsewhere"]
+    else:
+        words = [click.style(mention["tone"], fg=_TONES.get(mention["tone"]))]
     words += ["complaint"] if mention["complaint"] else []
     words += mention["topics"]
     who = mention["author_name"] or "somebody"
     reach = f" ({mention['reach']:,} followers)" if mention["reach"] else ""
     yield f"{clock(mention['at'], now)}  {mention['source']}  {who}{reach}  [{', '.join(words)}]"
-    text = _line(f"{mention['title']} {mention['text']}")
     if text:
         yield f"    {text}"
     if mention["link"]:

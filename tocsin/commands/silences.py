@@ -141,7 +141,7 @@ def _silences(found: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield ""
         yield f"Kept, paging nobody ({found['kept_in_all']}):"
     for each in found["kept"][:_SHOWN]:
-        times = "once" if each["count"] == 1 else f"{each['count']} times"
+        times = _times(each["count"])
         yield f"  {each['severity']}  {each['summary']}  heard {times} since {clock(each['first_at'], now)} UTC"
         yield f"        {each['outcome']}: {each['because']}"
     if found["kept_in_all"] > _SHOWN:
@@ -149,7 +149,12 @@ def _silences(found: Mapping[str, Any], now: datetime) -> Iterator[str]:
 
 
 def _keeps(each: Mapping[str, Any]) -> str:
-    return f"Keeps {each['keeps']} signals, heard {each['heard']} times."
+    signals = "1 signal" if each["keeps"] == 1 else f"{each['keeps']} signals"
+    return f"Keeps {signals}, heard {_times(each['heard'])}."
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _heartbeat(each: Mapping[str, Any], now: datetime) -> str:
