@@ -213,7 +213,7 @@ _CARRIED_BY_TWILIO = (ChannelKind.SMS, ChannelKind.VOICE)
 
 
 def _account(
-    check: str, variable: str, account: TwilioSettings, wanted_by: list[str], public_url: str | None
+    check: str, variable: str, account: TwilioSettings, wanted_by: list[str] | None, public_url: str | None
 ) -> Iterator[Finding]:
     missing = _missing(_parts(variable, account))
     yield from _credentials(check, _parts(variable, account), wanted_by)
@@ -345,6 +345,8 @@ def _push(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
         yield _ok(
             "push", f"Configured. Each of these lets a browser ring at {settings.public_url}/push: {_few(wanted)}."
         )
+    elif wanted is None:
+        yield _warn("push", "Configured. Who has a browser was not looked at: there is no plan that could be read.")
     else:
         yield _ok("push", "Configured; nobody in contacts.yaml has a browser.")
 
@@ -362,8 +364,14 @@ def _webhook(settings: Settings, directory: Directory | None) -> Iterator[Findin
 def _apprise(settings: Settings, directory: Directory | None) -> Iterator[Finding]:
     """Each name of contacts.yaml has its variable; a variable that nobody uses is said too."""
     known = {name.lower() for name in settings.apprise}
+    if directory is None:
+        names = (
+            f"Configured, one-way: {', '.join(sorted(known))}. Whether anybody uses them was not looked at: no plan."
+        )
+        yield _warn("apprise", names if known else _UNASKED)
+        return
     wanted: dict[str, list[str]] = {}
-    for contact in () if directory is None else directory.contacts:
+    for contact in directory.contacts:
         for channel in contact.channels:
             if channel.kind == "apprise":
                 wanted.setdefault(channel.to.replace("-", "_"), []).append(contact.id)
@@ -427,11 +435,12 @@ def configured(settings: Settings) -> frozenset[ChannelKind]:
 
 _READY = "Configured. `tocsin test-page` proves that it arrives."
 _UNUSED = "Not configured, and nobody in contacts.yaml needs it."
+_UNASKED = "Not configured. Whether anybody needs it was not looked at: there is no plan that could be read."
 _DEAF = "ANSWERS CANNOT ARRIVE: {}."
 
 
-def _credentials(check: str, parts: Mapping[str, object], wanted_by: list[str]) -> Iterator[Finding]:
-    """What is missing of a channel's settings; nothing when all is there."""
+def _credentials(check: str, parts: Mapping[str, object], wanted_by: list[str] | None) -> Iterator[Finding]:
+    """What is missing of a channel's settings; nothing when all is there. `wanted_by` None: there is no plan."""
     missing = _missing(parts)
     if missing and len(missing) < len(parts):
         yield _fail(check, f"Half configured: {', '.join(missing)} missing.")
@@ -439,7 +448,7 @@ def _credentials(check: str, parts: Mapping[str, object], wanted_by: list[str]) 
         unset = ", ".join(missing)
         yield _warn(check, f"Not configured ({unset}), but these are to be paged by it: {_few(wanted_by)}.")
     elif missing:
-        yield _ok(check, _UNUSED)
+        yield _warn(check, _UNASKED) if wanted_by is None else _ok(check, _UNUSED)
 
 
 def _missing(parts: Mapping[str, object]) -> list[str]:
@@ -454,9 +463,11 @@ def _few(people: list[str]) -> str:
 _NAMED = 10
 
 
-def _wanting(directory: Directory | None, kinds: tuple[ChannelKind, ...]) -> list[str]:
-    contacts = () if directory is None else directory.contacts
-    return [each.id for each in contacts if any(channel.kind in kinds for channel in each.channels)]
+def _wanting(directory: Directory | None, kinds: tuple[ChannelKind, ...]) -> list[str] | None:
+    """Who has such a channel; None when there is no plan that says it."""
+    if directory is None:
+        return None
+    return [each.id for each in directory.contacts if any(channel.kind in kinds for channel in each.channels)]
 
 
 def _outside(settings: Settings) -> Iterator[Finding]:

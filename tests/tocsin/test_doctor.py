@@ -67,6 +67,19 @@ def test_a_channel_that_nobody_uses_needs_nothing(doctor):
     assert doctor("webhook") == ["ok: Not configured, and nobody in contacts.yaml needs it."]
 
 
+def test_without_a_plan_nobody_is_said_to_need_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOCSIN_APPRISE__TEAM", "json://127.0.0.1:1/")
+    monkeypatch.setenv("TOCSIN_PUSH__SUBJECT", "mailto:ana@example.com")
+    monkeypatch.setenv("TOCSIN_PUBLIC_URL", "https://tocsin.example")
+
+    found = {each.check: each for each in examine(load_settings(plan=None, home=tmp_path / "home"))}
+
+    assert found["plan"].sentence == "Which plan is not said: --plan DIR or TOCSIN_PLAN."
+    for check in ("twilio", "slack", "e-mail", "webhook", "push", "apprise"):
+        assert found[check].verdict is Verdict.WARN, found[check]
+        assert "was not looked at" in found[check].sentence
+
+
 def test_whoever_has_no_channel_that_works_is_a_failure(doctor):
     people = {"ana": {"console": "ana"}, "bob": {"sms": "+12025550101", "slack": "U0BOB"}}
 
