@@ -3,7 +3,7 @@
 Paths begin with `thresholds` or `listening`, the field of Plan that a file becomes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from itertools import chain
 
@@ -54,10 +54,29 @@ def threshold_findings(plan: Plan) -> Iterator[Finding]:
     thresholds = compiled(file)
     for sentence in sentences(file):
         yield from _names(sentence, file, plan)
-        yield from _never(sentence, read(sentence.text).condition, thresholds)
+        yield from _never(sentence, read(sentence.text).condition, thresholds.topics)
     for index, rule in enumerate(thresholds.rules):
         yield from _people(index, rule)
         yield from _brand(index, rule, plan)
+
+
+def sentence_errors(text: str, plan: Plan | None = None) -> Iterator[Finding]:
+    """What is wrong with a sentence that would stand under `when` in this plan; without one, in any plan.
+
+    Raises ConditionError when it cannot be read. Its words of how far above are not looked at.
+    """
+    reading = read(text)
+    path = _rule(0, "when")
+    file = None if plan is None else plan.thresholds
+    for named in reading.names:
+        if named.kind == "source" and plan is not None:
+            yield from _known_source(path, named, plan)
+        elif named.kind == "topic" and (file is None or named.name not in file.topics):
+            wrong = _wrong_with(named.name)
+            if wrong is not None:
+                yield Finding(path, wrong, offset=named.offset)
+    topics = None if file is None else compiled(file).topics
+    yield from _never(SentenceAt(0, ("when",), text), reading.condition, topics)
 
 
 def listening_findings(plan: Plan) -> Iterator[Finding]:
@@ -178,8 +197,8 @@ def _own_word(path: ModelPath, named: Named, file: ThresholdsFile) -> Iterator[F
         yield Finding(path, sentence, Weight.WARNING, named.offset)
 
 
-def _never(sentence: SentenceAt, condition: Condition, thresholds: Thresholds) -> Iterator[Finding]:
-    """Conditions that nothing could ever meet."""
+def _never(sentence: SentenceAt, condition: Condition, topics: Collection[str] | None) -> Iterator[Finding]:
+    """Conditions that nothing could ever meet. `topics`: of the file; None when nobody knows them."""
     path = _rule(sentence.rule, *sentence.path)
     match condition:
         case Share(percent=percent) if percent >= 100:
@@ -188,7 +207,7 @@ def _never(sentence: SentenceAt, condition: Condition, thresholds: Thresholds) -
             yield Finding(path, "This can never hold: there are not so many people.")
         case Reach(above=above) if above >= EVERYBODY:
             yield Finding(path, "This can never hold: there are not so many people.")
-        case AtLeast(same_topic=True) if not thresholds.topics:
+        case AtLeast(same_topic=True) if topics is not None and not topics:
             yield Finding(path, "This can never hold: there are no 'topics'.")
         case FromPeople() if sentence.path[0] != "only if":
             yield Finding(path, "'from at least ...' alone counts nothing; it belongs under 'only if'.")

@@ -110,6 +110,44 @@ def test_a_sentence_that_is_wrong_has_a_caret_under_its_place(tocsin):
     ]
 
 
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("negative share in 1 hour is above 140 %", "line 1, column 1: This can never hold: no share is above 100 %."),
+        (
+            "from at least 3 people",
+            "line 1, column 1: 'from at least ...' alone counts nothing; it belongs under 'only if'.",
+        ),
+        (
+            "reach of mentions in 1 hour is above 9000000000",
+            "line 1, column 1: This can never hold: there are not so many people.",
+        ),
+        (
+            "a mention about [re*call]",
+            "line 1, column 18: A * may only end a word of at least 3 letters, not 're*call'.",
+        ),
+        (
+            "source nowhere is silent for 1 hour",
+            "line 1, column 8: 'nowhere' is not a source of listening.yaml.",
+        ),
+    ],
+)
+def test_a_sentence_that_check_refuses_is_refused_with_the_same_words(tocsin, starter, sentence, told):
+    done = tocsin("thresholds", "try", sentence, "--plan", starter)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == told
+    path = starter / "thresholds.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("when: mentions in 1 hour are clear above usual", f"when: {sentence}", 1), "utf-8")
+    assert told.split(": ", 1)[1] in tocsin("check", starter).output
+
+
+def test_without_a_plan_nobody_knows_its_topics_and_sources(tocsin):
+    for sentence in ("at least 3 mentions in 1 hour about the same topic", "source nowhere is silent for 1 hour"):
+        assert tocsin("thresholds", "try", sentence).exit_code == 0
+    assert tocsin("thresholds", "try", "negative share in 1 hour is above 140 %").exit_code == 1
+
+
 def test_the_caret_stands_in_the_line_in_which_reading_stopped(tocsin):
     done = tocsin("thresholds", "try", "mentions in 1 hour\nare clear over usual\nand more")
     assert done.stderr.splitlines()[:2] == ["are clear over usual", "          ^"]

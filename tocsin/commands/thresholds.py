@@ -8,7 +8,10 @@ import click
 from ruamel.yaml import YAML
 
 from incidents.errors import CommandRefused, ConditionError
+from runbooks.hearing_checks import sentence_errors
 from runbooks.loader import load_plan
+from runbooks.places import Weight
+from runbooks.plan import Plan
 from signals.grammar import Reading, read, write
 from signals.plain_words import condition_in_words, rule_in_words
 from signals.rules import Thresholds
@@ -52,10 +55,11 @@ def print_rules(folder: Path | None, plan: Path | None, explain: bool, as_json: 
 @click.pass_context
 def try_sentence(ctx: click.Context, text: str, plan: Path | None, as_json: bool) -> None:
     """Say how a sentence is read, or what is wrong with it and where. Its words mean what --plan says they do."""
-    file = load_plan(plan).plan.thresholds if plan is not None else None
+    whole = None if plan is None else load_plan(plan).plan
+    file = None if whole is None else whole.thresholds
     words = default_words() if file is None else dict(file.words)
     try:
-        reading = _read(text, words)
+        reading = _read(text, words, whole)
     except ConditionError as error:
         if as_json:
             print_json({"understood": False, "problem": error.sentence, "line": error.line, "column": error.column})
@@ -71,12 +75,16 @@ def try_sentence(ctx: click.Context, text: str, plan: Path | None, as_json: bool
     click.echo(f"It holds when {meaning}. A rule that begins with it is of the family {family}.")
 
 
-def _read(text: str, words: dict[str, float]) -> Reading:
+def _read(text: str, words: dict[str, float], plan: Plan | None) -> Reading:
+    """Raises ConditionError for what `tocsin check` would refuse too."""
     reading = read(text)
     for named in reading.names:
         if named.kind == "word" and named.name not in words:
             known = ", ".join(repr(each) for each in words)
             raise ConditionError(f"{named.name!r} is not one of the words {known}.", text, named.offset)
+    for wrong in sentence_errors(text, plan):
+        if wrong.weight is Weight.ERROR:
+            raise ConditionError(wrong.sentence, text, wrong.offset or 0)
     return reading
 
 
