@@ -109,8 +109,9 @@ def code_on_the_console(engine):
 
 def test_a_code_is_sent_said_back_and_written_into_the_file_with_nothing_else_changed(tocsin, engine, plan, tmp_path):
     sent = tocsin("contacts", "verify", "ana", "--channel", "console")
-    assert sent.stdout == "A code goes to Ana by console: ana.\n"
+    assert (sent.exit_code, sent.stdout) == (0, "A code goes to Ana by console: ana.\n")
     again = tocsin("contacts", "verify", "ana", "--channel", "console")
+    assert again.exit_code == 0
     assert "was sent a code in the last ten minutes" in again.stdout
     code = code_on_the_console(engine)
 
@@ -133,7 +134,9 @@ def test_a_code_is_sent_said_back_and_written_into_the_file_with_nothing_else_ch
 
 
 def test_a_channel_that_the_installation_lacks_is_named_and_a_wrong_code_is_refused(tocsin, engine):
-    asked = json.loads(tocsin("contacts", "verify", "--json").stdout)["asked"]
+    done = tocsin("contacts", "verify", "--json")
+    assert done.exit_code == 1
+    asked = json.loads(done.stdout)["asked"]
     assert [(each["contact"], each["kind"], each["outcome"]) for each in asked] == [
         ("ana", "sms", "not-set-up"),
         ("bob", "sms", "not-set-up"),
@@ -148,8 +151,16 @@ def test_a_channel_that_the_installation_lacks_is_named_and_a_wrong_code_is_refu
     assert tocsin("contacts", "verify", "--all", "--expired").exit_code == 2
 
 
+def test_a_person_to_whom_no_code_could_be_sent_is_1(tocsin, engine):
+    done = tocsin("contacts", "verify", "ana", "--channel", "sms")
+    assert "this installation has no sms" in done.stdout
+    assert done.exit_code == 1
+
+
 def test_nobody_to_verify_is_said(tocsin, engine):
-    assert tocsin("contacts", "verify", "cleo").stdout.startswith("Nothing was sent")
+    done = tocsin("contacts", "verify", "cleo")
+    assert done.stdout.startswith("Nothing was sent")
+    assert done.exit_code == 0
 
 
 # --- who-can ---

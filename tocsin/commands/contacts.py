@@ -22,6 +22,7 @@ from engine.view import stamp
 from incidents.errors import CommandRefused
 from incidents.money import Money
 from runbooks.loader import load_plan
+from tocsin.commands.codes import REFUSED
 from tocsin.commands.options import Decorator, Desk, address, at_the_engine, home_option, json_option, print_json
 from tocsin.contacts_screen import asked_lines, contacts_screen, deciders_screen
 from tocsin.words import moment
@@ -94,11 +95,15 @@ def list_contacts(plan: Path | None, home: Path | None, host: str | None, port: 
 @click.option("--all", "everything", is_flag=True, help="Also those that are proven.")
 @click.option("--expired", is_flag=True, help="Only those whose proof has expired.")
 @at_the_engine
-def verify(desk: Desk, people: tuple[str, ...], channel: str | None, everything: bool, expired: bool) -> None:
+@click.pass_context
+def verify(
+    ctx: click.Context, desk: Desk, people: tuple[str, ...], channel: str | None, everything: bool, expired: bool
+) -> None:
     """Send each PERSON (an id or role; default everybody) a code by each channel that is not proven, or soon not.
 
     Whoever gets it replies with it (SMS, mail), presses 4 (a call), or tells it to you: tocsin contacts confirm CODE.
     A code is good for three days, once; no address gets another within ten minutes, and none that is OUT gets any.
+    Exit code 1 when proofs are missing and no code could be sent at all.
     """
     if everything and expired:
         raise click.UsageError("Choose --all or --expired.")
@@ -106,8 +111,11 @@ def verify(desk: Desk, people: tuple[str, ...], channel: str | None, everything:
     asked = desk.client.ask(ask.verify(people, channel, which))
     if desk.as_json:
         print_json({"asked": asked})
-        return
-    click.echo("\n".join(asked_lines(asked)) or "Nothing was sent: nobody's proof is missing or ends within a week.")
+    else:
+        said = asked_lines(asked)
+        click.echo("\n".join(said) or "Nothing was sent: nobody's proof is missing or ends within a week.")
+    if asked and not any(each["outcome"] in ("sent", "just-sent") for each in asked):
+        click.get_current_context().exit(REFUSED)
 
 
 @contacts.command()
