@@ -158,3 +158,65 @@ def test_who_names_the_situations_when_there_is_none_of_that_name(tocsin, starte
     done = tocsin("who", starter, "--severity", "SEV1", "--situation", "NOTHING")
     assert done.exit_code == 1
     assert "SERVICE_OUTAGE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("--down", "nope"), "network:internet, network:phone, network:second-phone, provider:slack"),
+        (("--down", "provider:nope"), "provider:twilio"),
+        (("--down", "network:phone", "--down", "twilio"), "provider:twilio"),
+        (("--area", "nope"), "technology"),
+    ],
+)
+def test_who_refuses_a_name_that_the_plan_does_not_have_and_says_which_it_has(tocsin, starter, words, known):
+    done = tocsin("who", starter, "--severity", "SEV1", *words)
+    assert done.exit_code == 2
+    assert "the plan does not have" in done.stderr
+    assert known in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+@pytest.mark.parametrize("name", ["notes.md", "package.json", "index.html"])
+def test_a_proof_does_not_replace_a_file_that_is_not_one(tocsin, starter, tmp_path, option, name):
+    mine = tmp_path / name
+    mine.write_text(
+        "{}\n" if name.endswith("json") else '<!doctype html>\n<html lang="en">\n<head>\n', encoding="utf-8"
+    )
+    before = mine.read_bytes()
+    done = tocsin("prove", starter, *SOON, option, mine)
+    assert done.exit_code == 2
+    assert "is no proof of before" in done.stderr
+    assert mine.read_bytes() == before
+
+
+def test_a_folder_for_both_keeps_a_file_of_that_name_that_is_none(tocsin, starter, tmp_path):
+    (tmp_path / "proof.html").write_text("<p>Mine\n", encoding="utf-8")
+    done = tocsin("prove", starter, *SOON, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert (tmp_path / "proof.html").read_text(encoding="utf-8") == "<p>Mine\n"
+    assert not (tmp_path / "proof.json").exists()
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_proof_replaces_the_one_before_whatever_it_is_called(tocsin, starter, tmp_path, option):
+    file = tmp_path / "proof.txt"
+    file.touch()
+    for weeks in ("1", "2"):
+        done = tocsin("prove", starter, "--from", "2027-03-22", "--weeks", weeks, option, file)
+        assert done.exit_code == 0, done.output
+    assert file.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_proof_is_not_written_into_a_folder_that_is_missing_or_onto_the_terminal(
+    tocsin, starter, tmp_path, monkeypatch, option
+):
+    monkeypatch.chdir(tmp_path)
+    nowhere = tocsin("prove", starter, *SOON, option, tmp_path / "missing" / "proof")
+    assert nowhere.exit_code == 2
+    assert not (tmp_path / "missing").exists()
+    dash = tocsin("prove", starter, *SOON, option, "-")
+    assert dash.exit_code == 2
+    assert "name one" in dash.stderr
+    assert not (tmp_path / "-").exists()

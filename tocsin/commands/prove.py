@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from contacts.addresses import ChannelKind, network_of
 from contacts.directory import Directory
 from contacts.walltime import instant, wall, zone
 from engine.clock import SystemClock
@@ -134,6 +135,8 @@ def prove_command(
     For each severity and situation, with nothing broken, and with each provider and each network down: who is paged
     when nobody answers, and how long it takes at worst until the first, second and third person is reached.
     """
+    json_file = _free("--json", json_file, out and out / "proof.json", _JSON_BEGINS)
+    html_file = _free("--html", html_file, out and out / "proof.html", _HTML_BEGINS)
     with _no_collector():
         loaded = _loaded(folder, plan)
         begin = start or SystemClock().now().astimezone(UTC).replace(second=0, microsecond=0)
@@ -145,7 +148,7 @@ def prove_command(
             return prove(of.plan, of.directory, *span, terms)
 
         proof = proven(loaded)
-        _write(proof, loaded, json_file or (out and out / "proof.json"), html_file or (out and out / "proof.html"))
+        _write(proof, loaded, json_file, html_file)
         if against is not None:
             before = load_plan(against)
             old, new = (Side(each.plan, each.directory, proven(each)) for each in (before, loaded))
@@ -248,6 +251,35 @@ def _print_difference(changes: list[Change], *, markdown: bool) -> bool:
 
 
 # --- what is written ---
+
+_JSON_BEGINS = '{\n  "from": "'
+_HTML_BEGINS = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Is somebody always reached?"""
+"""How our own files begin: another one that is in the way is somebody's, and is not replaced."""
+
+
+def _free(option: str, named: Path | None, in_out: Path | None, beginning: str) -> Path | None:
+    """Where to write, asked before anything is proven. click.BadParameter where that would replace something else."""
+    if named is not None and str(named) == "-":
+        raise click.BadParameter("a proof goes into a file here; name one.", param_hint=option)
+    if named is not None and not named.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(named.parent)!r}; make it first.", param_hint=option)
+    file = named or in_out
+    if file is None or not file.is_file():
+        return file
+    try:
+        with file.open(encoding="utf-8", errors="replace") as there:
+            found = there.read(len(beginning))
+    except OSError as error:
+        raise click.BadParameter(f"{str(file)!r} cannot be read: {error.strerror}.", param_hint=option) from error
+    if found and found != beginning:
+        raise click.BadParameter(f"{str(file)!r} is no proof of before and is kept; name another.", param_hint=option)
+    return file
 
 
 def _write(proof: Proof, loaded: LoadedPlan, json_file: Path | None, html_file: Path | None) -> None:
@@ -361,6 +393,9 @@ def who(
     if code is None or code not in loaded.plan.situations:
         known = ", ".join(loaded.plan.situations)
         raise CommandRefused(f"The plan has no situation {code!r}; it has {known}.")
+    _refuse_unknown("--area", area, areas_of(loaded))
+    for each in down:
+        _refuse_unknown("--down", each, breakable_of(loaded.directory))
     known_area = area or loaded.plan.situations[code].area
     cause = Cause(Severity(severity.upper()), code, known_area)
     ladder = loaded.plan.ladder_for(code, cause.severity)
@@ -377,6 +412,26 @@ def who(
     place = None if at is None else _split(at)[1]
     for line in who_lines(steps, ladder, loaded.directory, cause, moment, down, place):
         click.echo(line)
+
+
+def areas_of(loaded: LoadedPlan) -> list[str]:
+    """Every area that an incident of this plan can have."""
+    named = {each.area for each in loaded.plan.situations.values() if each.area is not None}
+    return sorted(named | {each.id for each in loaded.directory.areas})
+
+
+def breakable_of(directory: Directory) -> list[str]:
+    """Everything that can be supposed to be down: who carries somebody's pages, and what they ride on."""
+    channels = [each for contact in directory.contacts for each in contact.channels]
+    kinds = {*(ChannelKind(each.kind) for each in channels), *directory.providers}
+    providers = {f"provider:{name}" for kind in kinds for name in directory.providers_of(kind)}
+    return sorted(providers | {f"network:{network_of(each)}" for each in channels})
+
+
+def _refuse_unknown(option: str, given: str | None, known: list[str]) -> None:
+    if given is not None and given not in known:
+        names = f"it has {', '.join(known)}" if known else "it has none"
+        raise click.BadParameter(f"the plan does not have {given!r}; {names}.", param_hint=option)
 
 
 def _moment_or_now(at: str | None) -> datetime:
