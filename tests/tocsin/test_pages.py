@@ -277,6 +277,7 @@ async def test_the_list_shows_the_worst_first_and_then_the_newest(engine, browse
     places = [page.index(title) for title in ("The worst", "Small and new", "Small and old")]
     assert places == sorted(places)
     assert told[:1] == ["The worst"]
+    assert "Nobody has taken it yet. Declared " in page
 
 
 async def test_somebody_logged_in_takes_it_from_the_list(engine, browser):
