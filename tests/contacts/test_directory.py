@@ -57,7 +57,7 @@ def test_a_drill_may_use_only_the_console_of_who_did_not_opt_in():
         ("+1 202 555 0123", "write"),
         ("tel 1", "has letters in it"),
         ("1", "not a phone number"),
-        ("+4477009001", "length is wrong"),
+        ("+44" + "77009001", "length is wrong"),
         ("+12025550", "length is wrong"),
         ("+15550123", "length is wrong"),
     ],
