@@ -10,6 +10,7 @@ from engine.view import stamp
 from incidents.durations import write_duration
 from incidents.errors import SignalRefused, UnknownIncident
 from runbooks.noise import Maintenance, open_until
+from runbooks.noise_checks import unknown_values
 from signals.noise import LONGEST_SILENCE, read_matchers
 from storage import noise as store
 from storage import plans
@@ -47,9 +48,13 @@ class Silences:
         if not reason:
             raise SignalRefused(["because: Say why: whoever is not paged will ask."])
         try:
-            covered = [str(each) for each in read_matchers(matchers)]
+            found = read_matchers(matchers)
         except ValueError as error:
             raise SignalRefused([f"matchers: {error}"]) from error
+        unknown = [f"matchers: {each}" for each in unknown_values(self._book.plan, found)]
+        if unknown:
+            raise SignalRefused(unknown)
+        covered = [str(each) for each in found]
 
         def work(tx: Tx) -> tuple[str, str]:
             before = plans.remembered(tx, command_id) if command_id is not None else None

@@ -1,6 +1,6 @@
 """What the models cannot see of `noise` and `heartbeats` in plan.yaml. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -12,7 +12,7 @@ from runbooks.noise import Maintenance, longest_opening
 from runbooks.places import Finding, ModelPath
 from runbooks.plan import Plan
 from signals.heartbeats import SENDER
-from signals.noise import LONGEST_SILENCE
+from signals.noise import LONGEST_SILENCE, Matcher, covers_all, matchers_of
 
 SHORTEST_BEAT = timedelta(seconds=10)
 LONGEST_GROUP = timedelta(days=1)
@@ -27,6 +27,9 @@ def noise_findings(plan: Plan) -> Iterator[Finding]:
     for index, window in enumerate(noise.maintenance):
         yield from _window(window, ("noise", "maintenance", index))
         yield from _match(plan, window.match, ("noise", "maintenance", index, "match"))
+        if covers_all(matchers_of(window.match)):
+            everything = "This covers every signal, also one without any of these labels: name a value that it has."
+            yield Finding(("noise", "maintenance", index, "match"), everything)
     for index, rule in enumerate(noise.inhibit):
         path: ModelPath = ("noise", "inhibit", index)
         yield from _match(plan, rule.when, (*path, "when"))
@@ -87,13 +90,26 @@ def _window(window: Maintenance, path: ModelPath) -> Iterator[Finding]:
         yield Finding((*path, "weekly"), "This window never closes: what it covers would never be heard.")
 
 
-def _match(plan: Plan, match: Mapping[str, str], path: ModelPath) -> Iterator[Finding]:
-    """Labels that are ours have values that we know."""
-    known = {
+def _known(plan: Plan) -> dict[str, tuple[tuple[str, ...], str]]:
+    """The labels that are ours, each with its values and what those are called."""
+    return {
         "situation": (tuple(plan.situations), "one of the situations"),
         "integration": ((*(each.name for each in plan.integrations), SENDER), "one of the integrations"),
         "rated": (tuple(each.value for each in Severity), "a severity from SEV1 to SEV4"),
     }
+
+
+def unknown_values(plan: Plan, matchers: Iterable[Matcher]) -> Iterator[str]:
+    """A sentence for each matcher on a label of ours that asks for a value which the plan does not have."""
+    known = _known(plan)
+    for each in matchers:
+        if each.label in known and not each.wild and each.value not in known[each.label][0]:
+            yield unknown((), each.value, *known[each.label]).sentence
+
+
+def _match(plan: Plan, match: Mapping[str, str], path: ModelPath) -> Iterator[Finding]:
+    """Labels that are ours have values that we know."""
+    known = _known(plan)
     for label, value in match.items():
         if label in known and "*" not in value and value not in known[label][0]:
             yield unknown((*path, label), value, *known[label])

@@ -44,6 +44,11 @@ def test_rules_that_fit_are_fine():
     ("noise", "place", "words"),
     [
         ({"maintenance": [WINDOW]}, ("maintenance", 0), "never opens"),
+        (
+            {"maintenance": [WINDOW | WEEKLY | {"match": {"cluster": "*"}}]},
+            ("maintenance", 0, "match"),
+            "covers every signal",
+        ),
         ({"maintenance": [WINDOW | WEEKLY] * 2}, ("maintenance", 1, "name"), "called 'w' too"),
         (
             {"maintenance": [WINDOW | WEEKLY | {"time_zone": "Europe/Madird"}]},

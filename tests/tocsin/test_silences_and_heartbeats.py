@@ -146,6 +146,9 @@ async def test_what_still_fires_is_heard_when_the_silence_ends_by_time_or_by_han
 BY_THE_RULES: list[tuple[list[str], dict[str, object], str]] = [
     (["service"], {}, "matchers: 'service' is no matcher"),
     (["service!=shop"], {}, "matchers: say what is silenced"),
+    (["service=~*"], {}, "matchers: say what is silenced"),
+    (["rated=SEV9"], {}, "matchers: 'SEV9' is not a severity from SEV1 to SEV4"),
+    (["integration=nonesuch", "service=shop"], {}, "matchers: 'nonesuch' is not one of the integrations"),
     (["service=shop"], {"lasting": "8d"}, "until: A silence lasts 7d at most"),
     (["service=shop"], {"lasting": "0s"}, "until: A silence ends in the future"),
     (["service=shop"], {"lasting": None}, "until: Say when it ends"),
