@@ -55,7 +55,7 @@ def _condition(bit: int, spec: Spec, brand: Standing) -> str:
             return _single(spec, brand.singled[bit])
         case WaitingSpec(subject, more_than, longer_than):
             number = brand.waiting[subject].number_since(brand.minute - longer_than)
-            return f"{number} {subject} unanswered for longer than {span(longer_than)} (more than {more_than})"
+            return f"{number} {_named(subject, number)} unanswered for longer than {span(longer_than)} (more than {more_than})"
         case AlertSpec(names):
             since, name = brand.alerts.oldest(names) or (brand.minute, min(names))
             lasting = span(max(brand.minute - since, 1), one="1 hour")
@@ -63,6 +63,10 @@ def _condition(bit: int, spec: Spec, brand: Standing) -> str:
                 source = name.removeprefix("source:")
                 return f"{'a source' if source == '*' else f'source {source}'} has been silent for {lasting}"
             return f"monitoring alert {name} has been firing for {lasting}"
+
+
+def _named(subject: Subject, number: int) -> str:
+    return _ONE[subject] if number == 1 else str(subject)
 
 
 def _single(spec: SingleSpec, single: Single) -> str:
@@ -85,9 +89,10 @@ def _count(spec: CountSpec, counter: Counter) -> str:
     when = f"in the last {span(spec.window)}"
     value = counter.value(spec.measure, spec.window)
     if spec.measure == "people":
-        return f"from {value} people (at least {spec.number})"
+        return f"from {value} {'person' if value == 1 else 'people'} (at least {spec.number})"
     if spec.measure == "reach":
         return f"reach of {what} {when} is {value} (above {(spec.number or 1) - 1})"
+    what = f"{_named(subject, value)}{_about(topics)}"
     usual = counter.stream.usual(spec.window)
     if spec.number is not None or usual is None:
         return f"{value} {what} {when} (at least {spec.number})"
