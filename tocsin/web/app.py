@@ -44,6 +44,7 @@ from tocsin.web.http import (
 from tocsin.web.intake import Doors
 from tocsin.web.listening import Desk, HelpDesks
 from tocsin.web.openapi import describe
+from tocsin.web.problems import problem_of
 from tocsin.web.sns import Fetch
 
 API_LIMIT = 1024 * 1024
@@ -129,7 +130,7 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [f"{_place(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        problems = [problem_of(each) for each in error.errors()]
         return JSONResponse({"error": "; ".join(problems), "problems": problems}, 400)
 
     @app.exception_handler(HTTPException)
@@ -147,11 +148,6 @@ def _methods_at(app: FastAPI, scope: Scope) -> list[str]:
         for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
         if any(each.matches({**scope, "method": method})[0] is Match.FULL for each in app.router.routes)
     ]
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """The field's path as the sender writes it; `body` and the union's tag are ours."""
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
 class Front:

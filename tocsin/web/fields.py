@@ -21,7 +21,7 @@ READABLE = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u
 
 def _number(value: Any) -> Any:
     if isinstance(value, str | bool):
-        raise ValueError("Input should be a whole number")
+        raise ValueError("must be a whole number")
     return value
 
 
@@ -50,7 +50,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 def _said(text: str) -> str:
     said = one_line(text)
     if not said:
-        raise ValueError("String should have something on it that people can read")
+        raise ValueError("must have something on it that people can read")
     return said
 
 
@@ -68,7 +68,7 @@ def _exact(value: Any) -> Decimal:
         return Decimal(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**12 and value % 1 == 0:
         return Decimal(int(value))
-    raise ValueError('write an amount as text, such as "12.50", or as a whole number')
+    raise ValueError('must be an amount such as "12.50" (as text) or 12, not negative, two decimals at most')
 
 
 class Price(Money):

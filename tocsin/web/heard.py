@@ -27,7 +27,7 @@ CaseId = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 def _written(text: str) -> str:
     said = body(text)
     if not one_line(said):
-        raise ValueError("String should have something in it that people can read")
+        raise ValueError("must have something in it that people can read")
     return said
 
 
