@@ -55,7 +55,8 @@ def _condition(bit: int, spec: Spec, brand: Standing) -> str:
             return _single(spec, brand.singled[bit])
         case WaitingSpec(subject, more_than, longer_than):
             number = brand.waiting[subject].number_since(brand.minute - longer_than)
-            return f"{number} {_named(subject, number)} unanswered for longer than {span(longer_than)} (more than {more_than})"
+            waiting = f"{number} {_named(subject, number)}"
+            return f"{waiting} unanswered for longer than {span(longer_than)} (more than {more_than})"
         case AlertSpec(names):
             since, name = brand.alerts.oldest(names) or (brand.minute, min(names))
             lasting = span(max(brand.minute - since, 1), one="1 hour")

@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from mastodon import Mastodon
+from mastodon.errors import MastodonError
 
 from tests.support.counterparties import ROOT, _ended, wait_until
 
@@ -81,6 +84,15 @@ def _resident(folder: Path, ip: str, name: str, processes: "list[subprocess.Pope
 
 
 def _signed_in(server: str, name: str, password: str) -> Mastodon:
+    """snac resets a connection now and then, mostly just after its start: a person would press the button again."""
+    for _ in range(9):
+        with suppress(MastodonError, requests.RequestException):
+            return _signs_in(server, name, password)
+        time.sleep(1)
+    return _signs_in(server, name, password)
+
+
+def _signs_in(server: str, name: str, password: str) -> Mastodon:
     """Through OAuth as a person does it: the form of the server, the code that its page shows."""
     made = Mastodon.create_app("tocsin", api_base_url=server, scopes=_SCOPES, redirect_uris=_ASIDE)
     client_id, client_secret = str(made[0]), str(made[1])
