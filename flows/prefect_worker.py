@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectAlreadyExists, PrefectException
 from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
@@ -40,6 +40,8 @@ RETRY = (1.0, 2.0, 5.0, 10.0)
 """Seconds between attempts to reach Prefect; the last one repeats."""
 SAY_EVERY = 60.0
 """Seconds between two log lines about a Prefect that is away."""
+LISTEN_WITHIN = 5.0
+"""Seconds that a worker gives to the first run of `listen` before it takes up the runs of incidents."""
 WORKER_LABEL = "prefect.worker.name"
 
 logger = logging.getLogger(__name__)
@@ -106,8 +108,7 @@ class Post:
                 self._said_at = None
                 attempt = 0
                 self._worker = TocsinWorker(self._crew, self._name, listening)
-                if not self._crew.listens:
-                    await listen_now(listening)
+                await self._begin_to_listen(listening)
                 await self._worker.start(printer=logger.info)
             except Exception as error:  # noqa: BLE001  # whatever Prefect's worker dies of, there must be a next one
                 self._say(error)
@@ -115,6 +116,16 @@ class Post:
                 self._worker = None
             await asyncio.sleep(RETRY[min(attempt, len(RETRY) - 1)])
             attempt += 1
+
+    async def _begin_to_listen(self, listening: UUID) -> None:
+        """A run of `listen` for the time until its schedule, unless one is carried. Incidents never wait for it."""
+        if self._crew.listens:
+            return
+        try:
+            async with asyncio.timeout(LISTEN_WITHIN):
+                await listen_now(listening)
+        except (httpx.HTTPError, PrefectException, RuntimeError, TimeoutError) as error:
+            logger.warning("no run of listen now, the engine listens until the next one: %r", error)
 
     @property
     def available(self) -> bool:
@@ -196,8 +207,9 @@ async def _call_off_missed(prefect: PrefectClient, deployment: UUID) -> None:
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": SystemClock().now()}),
     )
-    for flow_run in await prefect.read_flow_runs(flow_run_filter=missed, limit=200):
-        await prefect.set_flow_run_state(flow_run.id, Cancelled(message="no worker was there at its time"), force=True)
+    state: State[None] = Cancelled(message="no worker was there at its time")
+    while waited := await prefect.read_flow_runs(flow_run_filter=missed, limit=200):
+        await asyncio.gather(*(prefect.set_flow_run_state(each.id, state, force=True) for each in waited))
 
 
 async def end_abandoned(deployments: list[UUID], me: str) -> None:
