@@ -306,7 +306,7 @@ def unreached(tx: Tx) -> list[str]:
     rows = tx.all(
         "SELECT o.incident_id FROM outbox AS o JOIN incidents AS i ON i.id = o.incident_id "
         "WHERE i.is_open = 1 AND i.commander IS NULL AND o.kind = 'page' GROUP BY o.incident_id "
-        "HAVING SUM(o.state = 'failed') > 0 AND SUM(o.state NOT IN ('failed', 'pending', 'sending')) = 0 "
+        "HAVING SUM(o.state = 'failed') > 0 AND SUM(o.state NOT IN ('failed', 'stale', 'pending', 'sending')) = 0 "
         "ORDER BY MIN(i.number)"
     )
     return [str(row[0]) for row in rows]

@@ -168,6 +168,8 @@ def test_an_incident_whose_every_page_failed_is_named_until_one_arrives_or_someb
     memory.claim(page.message_id, NOW)
     memory.do(lambda tx: outbox.finish(tx, page.message_id, "network", "failed", None, "refused", NOW.timestamp()))
     assert unreached() == ["INC-1"]
+    memory.do(lambda tx: outbox.insert(tx, [row("m8", state="stale")]))
+    assert unreached() == ["INC-1"], "what never left has reached nobody"
     memory.do(lambda tx: outbox.insert(tx, [row("m9", state="sent")]))
     assert unreached() == []
     memory.do(lambda tx: tx.execute("DELETE FROM outbox WHERE message_id = 'm9'"))
