@@ -9,9 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +17,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from mastodon import Mastodon
-from mastodon.errors import MastodonError
 
 from tests.support.counterparties import ROOT, _ended, wait_until
 
@@ -85,11 +82,14 @@ def _resident(folder: Path, ip: str, name: str, processes: "list[subprocess.Pope
 
 def _signed_in(server: str, name: str, password: str) -> Mastodon:
     """snac resets a connection now and then, mostly just after its start: a person would press the button again."""
-    for _ in range(9):
-        with suppress(MastodonError, requests.RequestException):
-            return _signs_in(server, name, password)
-        time.sleep(1)
-    return _signs_in(server, name, password)
+    clients: list[Mastodon] = []
+
+    def is_signed_in() -> bool:
+        clients.append(_signs_in(server, name, password))
+        return True
+
+    wait_until(is_signed_in, f"{name} is signed in")
+    return clients[0]
 
 
 def _signs_in(server: str, name: str, password: str) -> Mastodon:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from html import unescape
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,12 +28,14 @@ HOSTILE = "<script>alert(1)</script>\"'"
 SENTENCE = f"Many write: 90 mentions in the last hour; usual 20 ± 12; 5.8 spreads above; 4.5x. By {HOSTILE}."
 
 
-def finding(kind: str, minute: int, rule: str, severity: Severity, *, counts: bool = True) -> Finding:
+def finding(
+    kind: Literal["raises", "joins"], minute: int, rule: str, severity: Severity, *, counts: bool = True
+) -> Finding:
     picture = Picture(rule, Subject.MENTIONS, 60, 90, 70.0, 20.0, 12.0, (20,) * 71 + (None,), minute // 60 * 60)
     found = Assessment("SHOP_DOWN", severity, (SENTENCE,))
     episode = f"northwind@{1 if counts else 2}"
     pictures = (picture,) if counts else ()
-    return Finding(kind, "northwind", episode, minute * 60.0, found, (rule,), (rule,), pictures)  # type: ignore[arg-type]
+    return Finding(kind, "northwind", episode, minute * 60.0, found, (rule,), (rule,), pictures)
 
 
 @pytest.fixture(scope="module")

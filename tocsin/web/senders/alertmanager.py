@@ -41,6 +41,7 @@ class AlertmanagerBody(Body):
     status: Literal["firing", "resolved"]
     alerts: list[AlertmanagerAlert]
     externalURL: Any = ""  # noqa: N815 - Alertmanager's own name
+    """Whatever it is: `links_of` takes what is an address. A validator in Python would nearly double the reading."""
 
 
 class PostedAlert(Body):
